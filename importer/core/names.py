@@ -1,0 +1,34 @@
+r"""File names as bytes and as text, and back.
+
+Databases and pages want text; a file name is bytes. The printable form is UTF-8 where that decodes, with every byte
+that does not written as `\xNN`. A backslash that would read as such an escape is written `\x5c`, so the way back
+is exact for every name.
+"""
+
+import re
+
+_ESCAPE = re.compile(r"\\x([0-9a-f]{2})")
+_SURROGATE = re.compile("[\udc80-\udcff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(raw: bytes) -> str:
+    """Reversible text for a name or path of any bytes."""
+    text = raw.decode("utf-8", "surrogateescape")
+    text = _ESCAPE.sub(lambda found: "\\x5c" + found.group(0)[1:], text)
+    return _SURROGATE.sub(lambda found: f"\\x{ord(found.group()) - 0xDC00:02x}", text)
+
+
+def raw(text: str) -> bytes:
+    """The bytes that `printable` was given."""
+    if "\\x" not in text:
+        return text.encode()
+    parts = _ESCAPE.split(text)
+    pieces = [part.encode() for part in parts]
+    pieces[1::2] = [bytes([int(part, 16)]) for part in parts[1::2]]
+    return b"".join(pieces)
+
+
+def shown(text: str) -> str:
+    r"""For a page or a terminal: control characters and direction marks spelled out as `\n`, `\u202e`."""
+    return _CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)

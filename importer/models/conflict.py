@@ -1,0 +1,67 @@
+"""Why something waits outside the project."""
+
+import uuid
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import CheckConstraint, Q, UniqueConstraint
+
+from hierarchy.models import Project
+from importer.core.states import CONFLICT_NEXT, ConflictStatus, ConflictType
+from importer.models.item import Placement
+from importer.models.job import ImportJob
+from importer.models.status import status_known
+
+
+class Conflict(models.Model):
+    """One destination file that did not land, with its bytes in quarantine and every candidate that it clashed with."""
+
+    NEXT: ClassVar = CONFLICT_NEXT
+    EVENT_FIELD: ClassVar = "conflict_id"
+
+    id = models.BigAutoField(primary_key=True)
+    token = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="conflicts")
+    job = models.ForeignKey(ImportJob, on_delete=models.PROTECT, related_name="conflicts")
+    placement = models.OneToOneField(Placement, on_delete=models.PROTECT, related_name="conflict_row")
+    status = models.CharField(max_length=8, default=ConflictStatus.OPEN)
+    level = models.CharField(max_length=11)
+    type = models.CharField(max_length=48)
+    upload_path = models.TextField()
+    # SHA-256 over type, place and digest: what waits is not held twice.
+    held_key = models.CharField(max_length=64)
+    candidates = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+
+    # The bytes that wait: path inside the quarantine place, their digest and, for a series, their manifest's lines.
+    path = models.CharField(max_length=2048)
+    size = models.PositiveBigIntegerField()
+    digest = models.CharField(max_length=64)
+    manifest = models.BinaryField(default=b"")
+
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    resolved_by = models.CharField(max_length=320, blank=True)
+    action = models.CharField(max_length=32, blank=True)
+    action_error = models.TextField(blank=True)
+    action_result = models.TextField(blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            status_known(CONFLICT_NEXT, "conflict_status_known"),
+            CheckConstraint(condition=Q(type__in=[t.value for t in ConflictType]), name="conflict_type_known"),
+            CheckConstraint(
+                condition=Q(status=ConflictStatus.OPEN, resolved_at__isnull=True)
+                | Q(status=ConflictStatus.RESOLVED, resolved_at__isnull=False),
+                name="conflict_resolved_exactly_when_dated",
+            ),
+            UniqueConstraint(
+                fields=["project", "held_key"], condition=Q(status=ConflictStatus.OPEN), name="conflict_held_once"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "-id"], condition=Q(status=ConflictStatus.OPEN), name="conflict_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.upload_path}"

@@ -1,0 +1,27 @@
+"""Who did what to which job, batch or conflict, and when. Append-only; never one per source file."""
+
+from typing import ClassVar
+
+from django.db import models
+
+
+class Event(models.Model):
+    """`who` is a Who of the contract: `user MAIL`, `device DROPFOLDER`, `schedule NAME`, `rule NAME`, `system`."""
+
+    at = models.DateTimeField()
+    who = models.CharField(max_length=320)
+    what = models.CharField(max_length=64)
+    detail = models.TextField(blank=True)
+    job_id = models.PositiveBigIntegerField(null=True, blank=True)
+    batch_id = models.PositiveBigIntegerField(null=True, blank=True)
+    conflict_id = models.PositiveBigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        indexes: ClassVar = [
+            models.Index(fields=["job_id", "id"], name="event_by_job"),
+            models.Index(fields=["batch_id", "id"], name="event_by_batch"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.what} by {self.who}"

@@ -1,0 +1,113 @@
+"""One run of an import."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import CheckConstraint, Q
+
+from hierarchy.models import Project
+from importer.core.states import FINAL, JOB_NEXT, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
+from importer.models.status import status_known
+
+
+def choices(values: type[SourceKind | Strategy | UidScope | MissingMeta | JobStatus]) -> list[tuple[str, str]]:
+    return [(value.value, value.value.replace("_", " ")) for value in values]
+
+
+class Leased(models.Model):
+    """Work that one worker does at a time. `epoch` fences: who lost the lease fails its compare-and-set."""
+
+    owner = models.CharField(max_length=255, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    epoch = models.PositiveIntegerField(default=0)
+    kills = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class ImportJob(Leased):
+    NEXT: ClassVar = JOB_NEXT
+    EVENT_FIELD: ClassVar = "job_id"
+
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="imports")
+    label = models.CharField(max_length=255)
+    description = models.TextField(blank=True)
+    source_kind = models.CharField(max_length=16, choices=choices(SourceKind))
+    # Printable form of the root's bytes: importer.core.names turns it back.
+    source_root = models.TextField()
+    who = models.CharField(max_length=320)
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
+    rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
+    only_failed = models.BooleanField(default=False)
+    rules = models.CharField(max_length=64, default="standard")
+    strategy = models.CharField(max_length=8, choices=choices(Strategy), default=Strategy.REVIEW)
+    uid_scope = models.CharField(max_length=8, choices=choices(UidScope), default=UidScope.PROJECT)
+    missing_meta = models.CharField(max_length=8, choices=choices(MissingMeta), default=MissingMeta.HOLD)
+    zone = models.CharField(max_length=64, default="UTC")
+    limit = models.PositiveBigIntegerField(null=True, blank=True)
+    dry_run = models.BooleanField(default=False)
+
+    status = models.CharField(max_length=16, choices=choices(JobStatus), default=JobStatus.PENDING)
+    paused_from = models.CharField(max_length=16, blank=True)
+    pause_reason = models.TextField(blank=True)
+    pauses = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    error = models.TextField(blank=True)
+
+    created_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    scan_cursor = models.TextField(blank=True)
+    scan_done = models.BooleanField(default=False)
+    compare_done = models.BooleanField(default=False)
+    open_chunks = models.PositiveIntegerField(default=0)
+    discovered = models.PositiveBigIntegerField(default=0)
+    bytes_found = models.PositiveBigIntegerField(default=0)
+    extracted = models.PositiveBigIntegerField(default=0)
+    bytes_planned = models.PositiveBigIntegerField(default=0)
+    bytes_moved = models.PositiveBigIntegerField(default=0)
+    imported = models.PositiveBigIntegerField(default=0)
+    skipped = models.PositiveBigIntegerField(default=0)
+    conflict = models.PositiveBigIntegerField(default=0)
+    failed = models.PositiveBigIntegerField(default=0)
+    cancelled = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering: ClassVar = ["-id"]
+        constraints: ClassVar = [
+            status_known(JOB_NEXT, "job_status_known"),
+            CheckConstraint(
+                condition=Q(status__in=sorted(FINAL), finished_at__isnull=False)
+                | (~Q(status__in=sorted(FINAL)) & Q(finished_at__isnull=True)),
+                name="job_finished_exactly_when_final",
+            ),
+            CheckConstraint(
+                condition=Q(status=JobStatus.PAUSED, next_attempt_at__isnull=False) | ~Q(status=JobStatus.PAUSED),
+                name="job_paused_knows_when_to_go_on",
+            ),
+            CheckConstraint(
+                condition=~Q(status__in=[JobStatus.COMPLETED, JobStatus.NEEDS_REVIEW])
+                | Q(
+                    discovered=models.F("imported")
+                    + models.F("skipped")
+                    + models.F("conflict")
+                    + models.F("failed")
+                    + models.F("cancelled")
+                ),
+                name="job_accounts_for_every_file",
+            ),
+            CheckConstraint(condition=Q(source_kind__in=[k.value for k in SourceKind]), name="job_source_kind_known"),
+            CheckConstraint(condition=Q(strategy__in=[s.value for s in Strategy]), name="job_strategy_known"),
+            CheckConstraint(condition=Q(uid_scope__in=[s.value for s in UidScope]), name="job_uid_scope_known"),
+            CheckConstraint(condition=Q(missing_meta__in=[m.value for m in MissingMeta]), name="job_missing_meta_known"),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["status"], condition=~Q(status__in=sorted(FINAL)), name="job_live"),
+            models.Index(fields=["project", "-id"], name="job_by_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.label}"

@@ -1,0 +1,149 @@
+"""Where our own bytes lie: archive, quarantine and staging, each named by an URL in the settings."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from django.conf import settings
+
+from storages.durable import flush_files, flush_folders
+from storages.errors import PlaceAway, PlaceError, PlaceFull, explained
+
+INCOMING = ".incoming"
+
+
+@dataclass(slots=True)
+class Staged:
+    """Bytes under a temporary name, on the way to `path`."""
+
+    path: str
+    temporary: Path
+    stream: BinaryIO = field(repr=False)
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A folder. Paths are relative, with `/`, and never leave the root."""
+
+    root: Path
+
+    def stage(self, path: str) -> Staged:
+        """A new temporary file beside the final ones, on the same file system."""
+        self._resolved(path)
+        temporary = self.root / INCOMING / uuid.uuid4().hex
+        with explained(f"place {self.root.name}"):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            return Staged(path=path, temporary=temporary, stream=temporary.open("xb", buffering=1 << 20))
+
+    def publish(self, staged: Sequence[Staged]) -> None:
+        """All at once: flushed to disk together, then each its final name, then the names flushed.
+
+        After it returns, the bytes and their names survive a power cut. Raises PlaceFull or PlaceAway.
+        """
+        with explained(f"place {self.root.name}"):
+            for one in staged:
+                one.stream.close()
+                one.size = one.temporary.stat().st_size
+            flush_files([one.temporary for one in staged])
+            folders: set[Path] = set()
+            for one in staged:
+                final = self._resolved(one.path)
+                folders.update(self._made(final.parent))
+                if final.exists():
+                    raise PlaceError(f"{one.path} is already there: a stored file is never written over.")
+                one.temporary.rename(final)
+            flush_folders(folders)
+
+    def discard(self, staged: Staged) -> None:
+        """What did not become a file leaves nothing behind."""
+        try:
+            staged.stream.close()
+        except OSError:
+            pass  # A full disk refuses the last buffer; the file goes away all the same.
+        staged.temporary.unlink(missing_ok=True)
+
+    def open(self, path: str) -> BinaryIO:
+        """For reading, from the start. FileNotFoundError when it is not there."""
+        return self._resolved(path).open("rb")
+
+    def exists(self, path: str) -> bool:
+        return self._resolved(path).is_file()
+
+    def size(self, path: str) -> int:
+        """Bytes. FileNotFoundError when it is not there."""
+        return self._resolved(path).stat().st_size
+
+    def delete(self, path: str) -> None:
+        """Its emptied folders go too; what is not there is already deleted."""
+        found = self._resolved(path)
+        found.unlink(missing_ok=True)
+        for folder in found.parents:
+            if folder == self.root:
+                return
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+
+    def walk(self) -> Iterator[tuple[str, os.stat_result]]:
+        """Every stored file; temporary ones are left out."""
+        for folder, names, files in os.walk(self.root):
+            if Path(folder) == self.root and INCOMING in names:
+                names.remove(INCOMING)
+            for name in files:
+                found = Path(folder, name)
+                yield found.relative_to(self.root).as_posix(), found.lstat()
+
+    def leftovers(self) -> Iterator[Path]:
+        """Temporary files: those of a killed worker are swept once they are old."""
+        incoming = self.root / INCOMING
+        yield from incoming.iterdir() if incoming.is_dir() else ()
+
+    def check(self, needed: int = 0) -> None:
+        """Raises PlaceFull when fewer than `needed` bytes beyond the configured reserve are free."""
+        with explained(f"place {self.root.name}"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.root).free
+        reserve = settings.PRATIQUE_MIN_FREE_BYTES
+        if free < needed + reserve:
+            raise PlaceFull(f"No space left: {needed + reserve:,} bytes are needed, {free:,} are free.")
+
+    def _made(self, folder: Path) -> set[Path]:
+        """Makes the folder; every folder whose list of names thereby changes."""
+        changed = {folder}
+        while not folder.is_dir():
+            folder = folder.parent
+            changed.add(folder)
+        for made in changed:
+            made.mkdir(parents=True, exist_ok=True)
+        return changed
+
+    def _resolved(self, path: str) -> Path:
+        parts = path.split("/")
+        if not path or any(part in {"", ".", ".."} for part in parts) or parts[0] == INCOMING or "\0" in path:
+            raise PlaceError(f"{path!r} is no path inside a place.")
+        return self.root.joinpath(*parts)
+
+
+@lru_cache(maxsize=16)
+def place(url: str) -> LocalPlace:
+    """The place that an URL names. Only `file://` is built: others are refused, never silently replaced."""
+    parts = urlsplit(url)
+    if parts.scheme != "file":
+        raise PlaceAway(f"Places of kind {parts.scheme or 'nothing'}:// are not built yet: use file://.")
+    return LocalPlace(Path(unquote(parts.path)))
+
+
+def archive() -> LocalPlace:
+    return place(settings.PRATIQUE_ARCHIVE_URL)
+
+
+def quarantine() -> LocalPlace:
+    return place(settings.PRATIQUE_QUARANTINE_URL)
