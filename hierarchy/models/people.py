@@ -17,6 +17,11 @@ class Role(models.TextChoices):
     DATA_MANAGER = "data_manager", "data manager"
     ADMIN = "admin"
 
+    @property
+    def rank(self) -> int:
+        """The place in the order: what a role may do, every higher one may do too."""
+        return list(Role).index(self)
+
 
 class Membership(Container):
     """User x (one project, one group, or with neither the whole site) x role."""
@@ -30,7 +35,9 @@ class Membership(Container):
         constraints: ClassVar = [
             CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
             CheckConstraint(condition=Q(group__isnull=True) | Q(project__isnull=True), name="membership_one_scope"),
-            UniqueConstraint(fields=["user", "project"], condition=Q(project__isnull=False), name="one_role_per_project"),
+            UniqueConstraint(
+                fields=["user", "project"], condition=Q(project__isnull=False), name="one_role_per_project"
+            ),
             UniqueConstraint(fields=["user", "group"], condition=Q(group__isnull=False), name="one_role_per_group"),
             UniqueConstraint(
                 fields=["user"], condition=Q(project__isnull=True, group__isnull=True), name="one_role_per_site"
