@@ -17,7 +17,7 @@ ROOT = Path(settings.BASE_DIR)
 
 def test_the_tests_keep_out_of_an_installation_s_home():
     assert settings.PRATIQUE_HOME != ROOT / "var"
-    assert settings.PRATIQUE_HOME == Path(os.environ["PRATIQUE_HOME"]).resolve()
+    assert Path(os.environ["PRATIQUE_HOME"]).resolve() == settings.PRATIQUE_HOME
 
 
 def test_places_lie_in_the_test_s_own_folder(places, tmp_path):
