@@ -1,9 +1,12 @@
 """Addresses. Each app keeps its own; who is not signed in sees only the way in."""
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
 
 urlpatterns = [
+    path("sign-in/", LoginView.as_view(redirect_authenticated_user=True), name="sign-in"),
+    path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("", include("watcher.urls")),
     path("", include("importer.urls")),
     path("", include("hierarchy.urls")),

@@ -1,3 +1,8 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from importer import views
+
+urlpatterns = [
+    path("imports/", views.imports, name="imports"),
+    path("imports/<int:job_id>/", views.import_page, name="import"),
+]

@@ -1,3 +1,10 @@
-from django.urls import URLPattern
+from django.urls import path
 
-urlpatterns: list[URLPattern] = []
+from watcher import views
+
+urlpatterns = [
+    path("", views.dashboard, name="dashboard"),
+    path("drop-folders/<int:folder_id>/", views.drop_folder, name="drop-folder"),
+    path("batches/", views.batches, name="batches"),
+    path("batches/<int:batch_id>/", views.batch, name="batch"),
+]
