@@ -1,7 +1,7 @@
 """What a service may refuse, with a sentence that a person can read. No HTTP in here."""
 
 
-class Refused(Exception):  # noqa: N818  # It is an answer, not a fault.
+class Refused(Exception):
     """The request cannot be carried out as things stand; the text says what to do next."""
 
 

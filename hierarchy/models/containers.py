@@ -1,15 +1,19 @@
 """Group / Project / Subject / Session / Acquisition."""
 
+from datetime import datetime, timedelta, timezone
 from typing import ClassVar
 
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import CheckConstraint, Q, UniqueConstraint
 
-GROUP_ID = r"^[0-9a-z][0-9a-z.@_-]{0,62}[0-9a-z]$"
+# Ends with \Z: `$` lets a final line break pass, in Python and so on SQLite.
+GROUP_ID = r"^[0-9a-z][0-9a-z.@_-]{0,62}[0-9a-z]\Z"
 LABEL_LENGTH = 64
 ACQUISITION_LABEL_LENGTH = 128
 UID_LENGTH = 64
+# Less than a day either way, in minutes: all that a clock can be from UTC (datetime.timezone).
+OFFSETS = (-1439, 1439)
 
 
 class Sex(models.TextChoices):
@@ -97,12 +101,27 @@ class Dated(Container):
     class Meta:
         abstract = True
 
+    @property
+    def moment(self) -> datetime | None:
+        """The timestamp as the clock on the wall showed it, with the offset that it was recorded with."""
+        if self.timestamp is None or self.timestamp_offset is None:
+            return None
+        return self.timestamp.astimezone(timezone(timedelta(minutes=self.timestamp_offset)))
+
 
 def timestamp_whole(level: str) -> CheckConstraint:
     """A moment without its offset, or an offset without a moment, says nothing."""
     both = Q(timestamp__isnull=False, timestamp_offset__isnull=False)
     neither = Q(timestamp__isnull=True, timestamp_offset__isnull=True)
     return CheckConstraint(condition=both | neither, name=f"{level}_timestamp_whole")
+
+
+def offset_possible(level: str) -> CheckConstraint:
+    """A stored offset can always be shown."""
+    return CheckConstraint(
+        condition=Q(timestamp_offset__isnull=True) | Q(timestamp_offset__range=OFFSETS),
+        name=f"{level}_offset_possible",
+    )
 
 
 class Session(Dated):
@@ -121,6 +140,7 @@ class Session(Dated):
             UniqueConstraint(fields=["subject", "label", "copy"], name="session_label_once_per_subject"),
             CheckConstraint(condition=~Q(label=""), name="session_has_label"),
             timestamp_whole("session"),
+            offset_possible("session"),
         ]
         indexes: ClassVar = [
             models.Index(fields=["uid"], condition=~Q(uid=""), name="session_by_uid"),
@@ -143,6 +163,7 @@ class Acquisition(Dated):
             UniqueConstraint(fields=["session", "label", "copy"], name="acquisition_label_once_per_session"),
             CheckConstraint(condition=~Q(label=""), name="acquisition_has_label"),
             timestamp_whole("acquisition"),
+            offset_possible("acquisition"),
         ]
         indexes: ClassVar = [models.Index(fields=["uid"], condition=~Q(uid=""), name="acquisition_by_uid")]
 
