@@ -88,7 +88,7 @@ def environment(transactional_db, places, settings) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": _database_url(),
         "PRATIQUE_HOME": str(HOME),
-        "PRATIQUE_BROKER_URL": "" if settings.CELERY_BROKER_URL == "filesystem://" else settings.CELERY_BROKER_URL,
+        "PRATIQUE_BROKER_URL": "" if settings.CELERY_BROKER_URL.startswith("filesystem") else settings.CELERY_BROKER_URL,
         "PRATIQUE_ARCHIVE_URL": settings.PRATIQUE_ARCHIVE_URL,
         "PRATIQUE_QUARANTINE_URL": settings.PRATIQUE_QUARANTINE_URL,
         "PRATIQUE_STAGING_URL": settings.PRATIQUE_STAGING_URL,

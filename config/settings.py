@@ -139,7 +139,7 @@ EMAIL_USE_TLS, EMAIL_USE_SSL = _EMAIL["EMAIL_USE_TLS"], _EMAIL["EMAIL_USE_SSL"]
 
 REST_FRAMEWORK = {"DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"]}
 
-CELERY_BROKER_URL = PRATIQUE_BROKER_URL or "filesystem://"
+CELERY_BROKER_URL = PRATIQUE_BROKER_URL or "filesystem://localhost/"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -152,6 +152,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 if not PRATIQUE_BROKER_URL:
     _BROKER = PRATIQUE_HOME / "broker"
+    CELERY_BROKER_TRANSPORT = "config.broker:Transport"
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
         "data_folder_in": str(_BROKER / "queue"),
         "data_folder_out": str(_BROKER / "queue"),
