@@ -1,0 +1,164 @@
+"""The elements of one DICOM file up to its pixel data: where each syntax begins, which are wanted, how it ended."""
+
+import io
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import BinaryIO
+
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.filereader import data_element_generator
+
+from importer.core.values import DEFAULT_ENCODINGS, encodings_of, text_of
+
+UNDEFINED = 0xFFFFFFFF
+PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+# Nothing wanted is longer; what is, is skipped like an absent value instead of being read into memory.
+LONGEST = 64 * 1024
+MOST_INFLATED = 16 * 1024 * 1024
+
+IMPLICIT = "1.2.840.10008.1.2"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+# The deflated syntaxes: their data set is one compressed stream (DICOM PS3.5 A.5, A.7, A.16).
+DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
+
+_META_GROUP = 0x0002
+_TRANSFER_SYNTAX = 0x00020010
+_MEDIA_CLASS = 0x00020002
+_CHARACTER_SET = 0x00080005
+_LAST_WANTED_GROUP = 0x7FE00010
+
+
+@dataclass(slots=True)
+class Found:
+    """What a walk over one data set met. `pixels` is (offset of the value, stated length, maybe UNDEFINED)."""
+
+    elements: dict[int, RawDataElement] = field(default_factory=dict)
+    pixels: tuple[int, int] | None = None
+    seen: bool = False
+    whole: bool = True
+    # Where the last element said that it ends; None after one of undefined length.
+    end: int | None = None
+
+
+@dataclass(slots=True)
+class Contents:
+    """Texts by keyword, with what the file says about itself in its meta group."""
+
+    tags: dict[str, str]
+    transfer_syntax: str
+    media_class: str
+    found: Found
+
+
+class Endless(Exception):
+    """A compressed header beyond every real one."""
+
+
+def contents(stream: BinaryIO, *, size: Callable[[], int], wanted: frozenset[str]) -> Contents:
+    """From the byte after `DICM`. Raises whatever a broken file makes the parser raise."""
+    stream.seek(132)
+    meta = _meta(stream)
+    syntax = meta.get(_TRANSFER_SYNTAX, "")
+    if syntax in DEFLATED:
+        found = _deflated(stream, tags=_tags(wanted))
+    else:
+        found = _walked(stream, syntax=syntax, tags=_tags(wanted), size=size)
+    return Contents(_texts(found, wanted=wanted), syntax, meta.get(_MEDIA_CLASS, ""), found)
+
+
+def _meta(stream: BinaryIO) -> dict[int, str]:
+    """File meta information: always explicit little endian (DICOM PS3.10 7.1), though some writers do not know."""
+
+    def beyond(tag: int, _vr: str | None, _length: int) -> bool:
+        return tag >> 16 != _META_GROUP
+
+    elements = data_element_generator(stream, _looks_implicit(stream), True, beyond, LONGEST)
+    return {int(e.tag): text_of(e, DEFAULT_ENCODINGS) for e in elements if isinstance(e, RawDataElement)}
+
+
+def _looks_implicit(stream: BinaryIO) -> bool:
+    """Devices exist that write one kind and declare the other: two capitals after the tag are a VR, not a length."""
+    start = stream.tell()
+    vr = stream.read(6)[4:]
+    stream.seek(start)
+    return not (vr.isalpha() and vr.isupper())
+
+
+def _walked(stream: BinaryIO, *, syntax: str, tags: frozenset[int], size: Callable[[], int]) -> Found:
+    big = syntax == BIG_ENDIAN
+    implicit = not big and _looks_implicit(stream)
+    found = Found()
+    for element in _elements(stream, implicit=implicit, little=not big, tags=tags, found=found):
+        if isinstance(element, RawDataElement):
+            found.elements[int(element.tag)] = element
+    found.whole = _ended_well(stream, found=found, size=size())
+    return found
+
+
+def _elements(
+    stream: BinaryIO, *, implicit: bool, little: bool, tags: frozenset[int], found: Found
+) -> Iterator[RawDataElement | DataElement]:
+    def beyond(tag: int, _vr: str | None, length: int) -> bool:
+        """Called for every element before its value is read: the only place that sees the skipped ones."""
+        place = stream.tell()
+        found.seen = True
+        found.end = None if length == UNDEFINED else place + length
+        if tag in PIXELS:
+            found.pixels = (place, length)
+        return tag in PIXELS or tag > _LAST_WANTED_GROUP
+
+    return data_element_generator(stream, implicit, little, beyond, LONGEST, specific_tags=list(tags))
+
+
+def _ended_well(stream: BinaryIO, *, found: Found, size: int) -> bool:
+    """False when the last element met runs past the end, or when what follows it is a piece of a next one."""
+    if found.pixels or found.end is None:
+        return True
+    if found.end > size:
+        return False
+    stream.seek(found.end)
+    left = stream.read(8)
+    return len(left) == 8 or not any(left)  # noqa: PLR2004
+
+
+def _deflated(stream: BinaryIO, *, tags: frozenset[int]) -> Found:
+    """Bounded: a few bytes may say that they are many gigabytes."""
+    inflated, complete = _inflated(stream)
+    found = _walked(io.BytesIO(inflated), syntax="", tags=tags, size=lambda: len(inflated))
+    if not complete and len(inflated) == MOST_INFLATED and not found.pixels:
+        raise Endless
+    found.whole = found.whole and (complete or len(inflated) == MOST_INFLATED)
+    found.pixels = None
+    return found
+
+
+def _inflated(stream: BinaryIO) -> tuple[bytes, bool]:
+    """At most MOST_INFLATED bytes, and whether the compressed stream came to its own end."""
+    inflater, out = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
+    while len(out) < MOST_INFLATED and not inflater.eof:
+        chunk = inflater.unconsumed_tail or stream.read(LONGEST)
+        if not chunk:
+            break
+        out += inflater.decompress(chunk, MOST_INFLATED - len(out))
+    return bytes(out), inflater.eof
+
+
+@lru_cache(maxsize=8)
+def _keywords(wanted: frozenset[str]) -> dict[int, str]:
+    return {tag: keyword for keyword in wanted if (tag := tag_for_keyword(keyword)) is not None}
+
+
+@lru_cache(maxsize=8)
+def _tags(wanted: frozenset[str]) -> frozenset[int]:
+    return frozenset(_keywords(wanted)) | {_CHARACTER_SET}
+
+
+def _texts(found: Found, *, wanted: frozenset[str]) -> dict[str, str]:
+    declared = found.elements.get(_CHARACTER_SET)
+    encodings = encodings_of(text_of(declared, DEFAULT_ENCODINGS) if declared else "")
+    keywords = _keywords(wanted)
+    texts = {keywords[tag]: text_of(element, encodings) for tag, element in found.elements.items() if tag in keywords}
+    return {keyword: text for keyword, text in texts.items() if text}
