@@ -28,16 +28,20 @@ _META_GROUP = 0x0002
 _TRANSFER_SYNTAX = 0x00020010
 _MEDIA_CLASS = 0x00020002
 _CHARACTER_SET = 0x00080005
-_LAST_WANTED_GROUP = 0x7FE00010
+_FIRST_PIXELS = 0x7FE00008
 
 
 @dataclass(slots=True)
 class Found:
-    """What a walk over one data set met. `pixels` is (offset of the value, stated length, maybe UNDEFINED)."""
+    """What a walk over one data set met. `pixels` is (offset of the value, stated length, maybe UNDEFINED).
+
+    `stopped` says that the walk came to where nothing wanted follows: so all before it was read, and read whole.
+    """
 
     elements: dict[int, RawDataElement] = field(default_factory=dict)
     pixels: tuple[int, int] | None = None
     seen: bool = False
+    stopped: bool = False
     whole: bool = True
     # Where the last element said that it ends; None after one of undefined length.
     end: int | None = None
@@ -103,19 +107,20 @@ def _elements(
 ) -> Iterator[RawDataElement | DataElement]:
     def beyond(tag: int, _vr: str | None, length: int) -> bool:
         """Called for every element before its value is read: the only place that sees the skipped ones."""
-        place = stream.tell()
+        place, number = stream.tell(), int(tag)
         found.seen = True
         found.end = None if length == UNDEFINED else place + length
-        if tag in PIXELS:
+        if number in PIXELS:
             found.pixels = (place, length)
-        return tag in PIXELS or tag > _LAST_WANTED_GROUP
+        found.stopped = number >= _FIRST_PIXELS
+        return found.stopped
 
     return data_element_generator(stream, implicit, little, beyond, LONGEST, specific_tags=list(tags))
 
 
 def _ended_well(stream: BinaryIO, *, found: Found, size: int) -> bool:
     """False when the last element met runs past the end, or when what follows it is a piece of a next one."""
-    if found.pixels or found.end is None:
+    if found.stopped or found.end is None:
         return True
     if found.end > size:
         return False
@@ -128,10 +133,11 @@ def _deflated(stream: BinaryIO, *, tags: frozenset[int]) -> Found:
     """Bounded: a few bytes may say that they are many gigabytes."""
     inflated, complete = _inflated(stream)
     found = _walked(io.BytesIO(inflated), syntax="", tags=tags, size=lambda: len(inflated))
-    if not complete and len(inflated) == MOST_INFLATED and not found.pixels:
+    full = len(inflated) == MOST_INFLATED
+    if full and not complete and not found.stopped:
         raise Endless
-    found.whole = found.whole and (complete or len(inflated) == MOST_INFLATED)
-    found.pixels = None
+    found.whole = found.whole and (complete or full)
+    found.stopped, found.pixels = found.stopped and found.whole, None
     return found
 
 

@@ -1,12 +1,14 @@
 """One instance's header: the wanted tags as text, where its pixels lie, and whether they are all there."""
 
+import io
 import math
 import struct
 import warnings
 from collections.abc import Mapping
+from typing import BinaryIO
 
 from importer.core.dataset import DEFLATED, UNDEFINED, Contents, contents
-from importer.core.recognise import PREAMBLE, has_preamble, well_formed_uid
+from importer.core.recognise import has_preamble, well_formed_uid
 from importer.core.records import Bad, Header, Pixels
 from importer.core.window import ReadAt, Window
 
@@ -50,15 +52,16 @@ _ITEM, _DELIMITER = 0xE000FFFE, 0xE0DDFFFE
 def read_header(read_at: ReadAt, *, size: int, wanted: frozenset[str] = DEFAULT_TAGS) -> Header | Bad:
     """The header, or why there is none. Nothing that the bytes say makes it raise; an OSError of `read_at` passes."""
     window = Window(read_at, size=size)
+    stream = window.buffered()
     try:
         with warnings.catch_warnings():
             # Warnings of the parser quote values of tags, which must not reach a log.
             warnings.simplefilter("ignore")
-            return _read(window, wanted=wanted | _ALWAYS)
+            return _read(window, stream, wanted=wanted | _ALWAYS)
     except Exception as error:  # noqa: BLE001  bytes that anybody made may raise anything at all inside a parser
         if window.trouble is not None:
             raise window.trouble from None
-        return _unparsed(window, error)
+        return _unparsed(error, ended=stream.tell() >= window.size)
 
 
 def truncation(header: Header, read_at: ReadAt, size: int) -> Bad | None:
@@ -73,12 +76,23 @@ def truncation(header: Header, read_at: ReadAt, size: int) -> Bad | None:
     return Bad("failed", f"Truncated: {there} of {needed} bytes of pixel data") if there < needed else None
 
 
-def _read(window: Window, *, wanted: frozenset[str]) -> Header | Bad:
-    stream = window.buffered()
-    if not has_preamble(stream.read(PREAMBLE)):
+def _read(window: Window, stream: BinaryIO, *, wanted: frozenset[str]) -> Header | Bad:
+    start = window.start()
+    if not has_preamble(start):
         return Bad("failed", "Unreadable: no DICM prefix")
-    read = contents(stream, size=lambda: window.size, wanted=wanted)
+    read = _quick(start, size=window.size, wanted=wanted)
+    if read is None:
+        read = contents(stream, size=lambda: window.size, wanted=wanted)
     return _refused(read) or _header(read)
+
+
+def _quick(start: bytes, *, size: int, wanted: frozenset[str]) -> Contents | None:
+    """From memory, twice as fast; None unless all that is wanted lies in the file's start."""
+    try:
+        read = contents(io.BytesIO(start), size=lambda: len(start), wanted=wanted)
+    except Exception:  # noqa: BLE001  perhaps only cut off by our own window: the slow way has the last word
+        return None
+    return read if read.found.stopped or len(start) >= size else None
 
 
 def _refused(read: Contents) -> Bad | None:
@@ -117,9 +131,9 @@ def _expected(tags: Mapping[str, str]) -> int | None:
     return (math.prod(sides) + 7) // 8 if min(sides) > 0 else None
 
 
-def _unparsed(window: Window, error: Exception) -> Bad:
+def _unparsed(error: Exception, *, ended: bool) -> Bad:
     """Names the kind of error alone: its text may quote what the file says."""
-    if window.tell() >= window.size:
+    if ended:
         return Bad("failed", "Truncated: the header runs past the end of the file")
     return Bad("failed", f"Unreadable: the header does not parse ({type(error).__name__})")
 

@@ -39,6 +39,10 @@ class Window(io.RawIOBase):
         self._next = FIRST
         self._fetched = 0
 
+    def start(self) -> bytes:
+        """The first 16 KiB, or all of a smaller file."""
+        return self._at(0, FIRST)
+
     def buffered(self) -> BinaryIO:
         return io.BufferedReader(self, FIRST)
 
