@@ -54,6 +54,25 @@ def _redis_of_this_worker(url: str) -> str:
 _settings_for_tests()
 
 
+def pytest_addoption(parser) -> None:
+    parser.addoption("--only-database", action="store_true", help="only tests that use the database or the broker")
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    """A second run on another database need not repeat what no database can change."""
+    if config.getoption("--only-database"):
+        config.hook.pytest_deselected(items=[item for item in items if not _uses_database(item)])
+        items[:] = [item for item in items if _uses_database(item)]
+
+
+def _uses_database(item) -> bool:
+    return (
+        bool(item.get_closest_marker("django_db"))
+        or "db" in item.fixturenames
+        or "transactional_db" in item.fixturenames
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Places:
     """The folders behind the archive, the quarantine and staging, for one test."""
@@ -88,7 +107,9 @@ def environment(transactional_db, places, settings) -> dict[str, str]:
         "PYTHONPATH": str(ROOT),
         "DATABASE_URL": _database_url(),
         "PRATIQUE_HOME": str(HOME),
-        "PRATIQUE_BROKER_URL": "" if settings.CELERY_BROKER_URL.startswith("filesystem") else settings.CELERY_BROKER_URL,
+        "PRATIQUE_BROKER_URL": ""
+        if settings.CELERY_BROKER_URL.startswith("filesystem")
+        else settings.CELERY_BROKER_URL,
         "PRATIQUE_ARCHIVE_URL": settings.PRATIQUE_ARCHIVE_URL,
         "PRATIQUE_QUARANTINE_URL": settings.PRATIQUE_QUARANTINE_URL,
         "PRATIQUE_STAGING_URL": settings.PRATIQUE_STAGING_URL,

@@ -130,6 +130,11 @@ BEHIND_TLS = envbool("BEHIND_TLS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
 SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # Other hosts of the same domain are not ours to speak for.
+    "security.W021",  # Nor is the browsers' preload list.
+    "security.W008",  # The proxy that ends TLS redirects; health checks reach us without it.
+]
 
 _EMAIL = dj_email_url.parse(envsecret("EMAIL_URL", "console:"))
 EMAIL_BACKEND = _EMAIL["EMAIL_BACKEND"]
