@@ -1,0 +1,125 @@
+"""A dropped `.dicom.zip` is placed by its first member's header. Archives are hostile: sizes lie, members are bombs."""
+
+import io
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from typing import IO, BinaryIO
+
+from importer.core.header import read_header
+from importer.core.recognise import PREAMBLE, claims_dicom, has_preamble, is_junk
+from importer.core.records import Bad, Header
+
+MOST_INFLATED = 1024 * 1024
+# zipfile reads an archive's whole directory at once: this many bytes list about half a million members.
+MOST_DIRECTORY = 32 * 1024 * 1024
+# Others inflate without a bound on what comes out of one call.
+_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+_ENCRYPTED = 0x1
+_NOT_A_ZIP = Bad("failed", "Unreadable: not a zip archive")
+_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, NotImplementedError)
+
+
+def first_member_header(stream: BinaryIO) -> Header | Bad:
+    """The header of the first member, in name order, that is DICOM by name or by content.
+
+    `pixels` are places inside the member. At most 1 MiB comes out of the archive. Raises OSError alone, where the
+    world below fails.
+    """
+    careful = _Careful(stream)
+    try:
+        with zipfile.ZipFile(careful) as archive:
+            return _first(archive)
+    except _BROKEN:
+        return _NOT_A_ZIP
+
+
+class _Careful(io.RawIOBase):
+    """Refuses what only a hostile archive asks for."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile
+        return self._stream.seek(offset, whence)
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        wanted = MOST_DIRECTORY + 1 if size is None or size < 0 else size
+        data = self._stream.read(wanted) if wanted <= MOST_DIRECTORY + 1 else b""
+        if wanted > MOST_DIRECTORY and (not data or len(data) > MOST_DIRECTORY):
+            raise zipfile.BadZipFile
+        return data
+
+
+class _Purse:
+    """Bytes that may still come out of one archive."""
+
+    def __init__(self) -> None:
+        self.left = MOST_INFLATED
+
+    def read(self, member: IO[bytes], wanted: int) -> bytes:
+        data = member.read(min(wanted, self.left))
+        self.left -= len(data)
+        if wanted and not data and not self.left:
+            raise zipfile.BadZipFile
+        return data
+
+
+def _first(archive: zipfile.ZipFile) -> Header | Bad:
+    purse, bad = _Purse(), Bad("failed", "Unreadable: no DICOM in the archive")
+    for info in _members(archive):
+        found = _header(archive, info, purse=purse)
+        if isinstance(found, Header):
+            return found
+        if found is not None and found.outcome == "failed":
+            return found
+    return bad
+
+
+def _members(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    for info in sorted(archive.infolist(), key=lambda info: info.filename):
+        if not info.is_dir() and not is_junk(info.filename):
+            yield info
+
+
+def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, purse: _Purse) -> Header | Bad | None:
+    """None where the member is no DICOM."""
+    if info.flag_bits & _ENCRYPTED:
+        return Bad("failed", "Unreadable: the archive is encrypted")
+    if info.compress_type not in _METHODS:
+        return Bad("failed", "Unreadable: the archive's compression is not supported")
+    with archive.open(info) as member:
+        start = purse.read(member, PREAMBLE)
+        if not (has_preamble(start) or claims_dicom(info.filename)):
+            return None
+        return read_header(_Growing(member, start, purse=purse), size=info.file_size)
+
+
+class _Growing:
+    """`read_at` over a stream that only goes forward: keeps what came by."""
+
+    def __init__(self, member: IO[bytes], start: bytes, *, purse: _Purse) -> None:
+        self._member = member
+        self._held = bytearray(start)
+        self._purse = purse
+
+    def __call__(self, offset: int, length: int) -> bytes:
+        while len(self._held) < offset + length:
+            more = self._purse.read(self._member, offset + length - len(self._held))
+            if not more:
+                break
+            self._held += more
+        return bytes(self._held[offset : offset + length])
