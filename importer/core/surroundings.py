@@ -1,6 +1,6 @@
 """Where a file that is no DICOM goes: beside the DICOM around it (rule set "standard")."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from importer.core.labels import clean_acquisition_label, clean_label
@@ -11,25 +11,20 @@ NO_RULE = Bad("skipped", "No rule matched")
 _LEVELS = (Level.PROJECT, Level.SUBJECT, Level.SESSION, Level.ACQUISITION)
 _BY_PATH = 3
 
-
-@dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A folder (relative to the source's root, with `/`, '' for the root) that DICOM lies in, and where that goes."""
-
-    folder: str
-    subject_label: str
-    session_label: str
-    acquisition_label: str
+# Subject, session, acquisition from the top down, each as (label, UID or '').
+_Place = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """A level and the labels down to it; those below are empty."""
+    """A level and the labels down to it; those below are empty, and so are UIDs where no DICOM gave them."""
 
     level: Level
     subject_label: str = ""
     session_label: str = ""
+    session_uid: str = ""
     acquisition_label: str = ""
+    acquisition_uid: str = ""
 
 
 class Surroundings:
@@ -39,11 +34,29 @@ class Surroundings:
     up: a file whose nearest DICOM all waits matches no rule, because the next folder may be another patient's.
     """
 
-    def __init__(self, neighbours: Iterable[Neighbour]) -> None:
-        self._common: dict[str, tuple[str, ...]] = {}
+    def __init__(self) -> None:
+        self._common: dict[str, _Place] = {}
         self._waiting: set[str] = set()
-        for neighbour in neighbours:
-            self._add(neighbour)
+
+    def add(self, folder: str, *, subject: str, session: tuple[str, str], acquisition: tuple[str, str]) -> None:
+        """DICOM lies in this folder (relative to the source's root, with `/`, '' for the root) and goes there.
+
+        Sessions and acquisitions are (label, UID or ''). Where a label is missing, the DICOM waits.
+        """
+        place = ((subject, ""), session, acquisition)
+        if not all(label for label, _ in place):
+            self.add_waiting(folder)
+            return
+        for above in _upwards(folder):
+            if not self._widened(above, place):
+                return
+
+    def add_waiting(self, folder: str) -> None:
+        """DICOM lies in this folder, and nobody knows yet where it goes."""
+        for above in _upwards(folder):
+            if above in self._waiting:
+                return
+            self._waiting.add(above)
 
     def place(self, path: str) -> Attach | Bad:
         """Where the file of this path goes: with the DICOM of the nearest folder that has any in or below it.
@@ -51,44 +64,29 @@ class Surroundings:
         All of it in one acquisition, session or subject: there. In several subjects: to the project. Where the whole
         source has no DICOM, the last three folders are subject, session and acquisition.
         """
-        for folder in _upwards(path):
+        for folder in _upwards(path.rpartition("/")[0]):
             if folder in self._common:
                 return _attach(self._common[folder])
             if folder in self._waiting:
                 return NO_RULE
         return _by_path(path)
 
-    def _add(self, neighbour: Neighbour) -> None:
-        labels = (neighbour.subject_label, neighbour.session_label, neighbour.acquisition_label)
-        for folder in _upwards(f"{neighbour.folder}/" if neighbour.folder else ""):
-            if not (self._widened(folder, labels) if all(labels) else self._waits(folder)):
-                return
-
-    def _waits(self, folder: str) -> bool:
-        """False where the folder knew already, and so everything above it."""
-        known = folder in self._waiting
-        self._waiting.add(folder)
-        return not known
-
-    def _widened(self, folder: str, labels: tuple[str, ...]) -> bool:
+    def _widened(self, folder: str, place: _Place) -> bool:
         """False where this adds nothing to what the folder, and so everything above it, has in common."""
         known = self._common.get(folder)
-        common = labels if known is None else _shared(known, labels)
-        self._common[folder] = common
-        return common != known
+        self._common[folder] = place if known is None else _shared(known, place)
+        return self._common[folder] != known
 
 
-def _upwards(path: str) -> Iterator[str]:
-    """The folder of a path, then each one above it, to the root's ''."""
-    folder = path
+def _upwards(folder: str) -> Iterator[str]:
+    """The folder, then each one above it, to the root's ''."""
+    yield folder
     while folder:
         folder = folder.rpartition("/")[0]
         yield folder
-    if not path:
-        yield ""
 
 
-def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+def _shared(one: _Place, other: _Place) -> _Place:
     """What two places have in common, from the subject down."""
     count = 0
     for mine, theirs in zip(one, other, strict=False):
@@ -98,8 +96,9 @@ def _shared(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
     return one[:count]
 
 
-def _attach(labels: tuple[str, ...]) -> Attach:
-    return Attach(_LEVELS[len(labels)], *labels)
+def _attach(place: _Place) -> Attach:
+    subject, session, acquisition = (*place, ("", ""), ("", ""), ("", ""))[:3]
+    return Attach(_LEVELS[len(place)], subject[0], *session, *acquisition)
 
 
 def _by_path(path: str) -> Attach | Bad:
@@ -107,4 +106,4 @@ def _by_path(path: str) -> Attach | Bad:
     if len(folders) < _BY_PATH:
         return NO_RULE
     labels = (clean_label(folders[0]), clean_label(folders[1]), clean_acquisition_label(folders[2]))
-    return _attach(labels) if all(labels) else NO_RULE
+    return _attach(tuple((label, "") for label in labels)) if all(labels) else NO_RULE
