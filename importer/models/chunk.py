@@ -48,7 +48,7 @@ class Contribution(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            UniqueConstraint(fields=["placement", "chunk"], name="contribution_once_per_chunk"),
+            UniqueConstraint(fields=["chunk", "placement", "first_seq"], name="contribution_once_per_chunk"),
         ]
 
     def __str__(self) -> str:

@@ -35,6 +35,8 @@ class Placement(models.Model):
 
     outcome = models.CharField(max_length=9, null=True)
     reason = models.TextField(blank=True)
+    # What COMPARE is asked: `whole` (is it what stands there?), `twins` (are instances of one UID the same?), or nothing.
+    asks = models.CharField(max_length=5, blank=True)
     conflict_level = models.CharField(max_length=11, blank=True)
     conflict_type = models.CharField(max_length=48, blank=True)
     candidates = models.JSONField(default=list)
@@ -54,6 +56,7 @@ class Placement(models.Model):
                 condition=Q(outcome__isnull=True) | Q(outcome__in=OUTCOMES), name="placement_outcome_known"
             ),
             CheckConstraint(condition=Q(kind__in=[k.value for k in PlacementKind]), name="placement_kind_known"),
+            CheckConstraint(condition=Q(asks__in=["", "whole", "twins"]), name="placement_asks_known"),
         ]
         indexes: ClassVar = [models.Index(fields=["job", "first_seq"], name="placement_in_order")]
 

@@ -1,0 +1,247 @@
+"""A source folder: walked in name order, opened without ever following a link.
+
+Everything goes through directory handles, so a path may be longer than the kernel's limit, a folder may be renamed
+while it is read, and a component that turns into a link between the listing and the opening fails safely.
+"""
+
+import errno
+import heapq
+import os
+import pickle
+import stat
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from importer.core.names import printable, raw
+from importer.core.records import Entry, EntryKind
+
+MAX_DEPTH = 64
+# So many names of one folder are sorted in memory; more go through sorted runs on disk.
+RUN = 100_000
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# Without O_NONBLOCK, opening a FIFO that has no writer never returns.
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class SourceAway(Exception):
+    """The source's root is not there or not readable. The world is broken, not a file: the job pauses."""
+
+
+class Vanished(Exception):
+    """The file was listed and is not there any more."""
+
+
+class NotPlain(Exception):
+    """What was a regular file at the listing is a link, a folder or a device now."""
+
+
+def walk(root: bytes, *, after: str = "") -> Iterator[Entry]:
+    """Every name below `root` that is no folder, in byte order of its path's parts, from behind `after` on.
+
+    The order is strict: no path comes twice. A folder that cannot be listed is one UNREADABLE entry with a `/` at
+    its end, one below MAX_DEPTH is TOO_DEEP. Raises SourceAway for the root itself.
+    """
+    skip = tuple(raw(after.rstrip("/")).split(b"/")) if after else ()
+    stack = [_Level(handle=_opened_root(root), parts=(), names=iter(()))]
+    try:
+        stack[0].names = _names_from(stack[0].handle, skip[:1])
+        yield from _descend(stack, skip)
+    except OSError as error:
+        raise SourceAway(f"The source cannot be listed: {error.strerror}.") from error
+    finally:
+        for level in stack:
+            os.close(level.handle)
+
+
+@dataclass(slots=True)
+class _Level:
+    handle: int
+    parts: tuple[bytes, ...]
+    names: Iterator[bytes]
+
+
+def _descend(stack: list[_Level], skip: tuple[bytes, ...]) -> Iterator[Entry]:
+    while stack:
+        level = stack[-1]
+        name = next(level.names, None)
+        if name is None:
+            if len(stack) == 1:
+                return
+            os.close(stack.pop().handle)
+            continue
+        parts = (*level.parts, name)
+        if skip and parts <= skip[: len(parts)] and parts != skip[: len(parts)]:
+            continue
+        found = _looked_at(level.handle, name)
+        if found is None or parts == skip:
+            continue
+        if not stat.S_ISDIR(found.st_mode):
+            yield _entry(parts, found)
+            continue
+        refused = _enter(stack, parts, found, skip)
+        if refused is not None:
+            yield refused
+
+
+def _enter(
+    stack: list[_Level], parts: tuple[bytes, ...], found: os.stat_result, skip: tuple[bytes, ...]
+) -> Entry | None:
+    """Pushes the folder, or says why not."""
+    if len(parts) > MAX_DEPTH:
+        return _folder_entry(parts, found, EntryKind.TOO_DEEP)
+    try:
+        handle = os.open(parts[-1], _FOLDER, dir_fd=stack[-1].handle)
+    except OSError as error:
+        gone = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+        return None if gone else _folder_entry(parts, found, EntryKind.UNREADABLE)
+    try:
+        names = _names_from(handle, skip[len(parts) : len(parts) + 1] if skip[: len(parts)] == parts else ())
+    except OSError:
+        os.close(handle)
+        return _folder_entry(parts, found, EntryKind.UNREADABLE)
+    stack.append(_Level(handle=handle, parts=parts, names=names))
+    return None
+
+
+def _names_from(handle: int, first: tuple[bytes, ...]) -> Iterator[bytes]:
+    """The folder's names in byte order, each once, from `first` on."""
+    runs: list[BinaryIO] = []
+    names: list[bytes] = []
+    with os.scandir(handle) as found:
+        for entry in found:
+            names.append(os.fsencode(entry.name))
+            if len(names) >= RUN:
+                runs.append(_spilled(sorted(names)))
+                names = []
+    names.sort()
+    merged = heapq.merge(*(_read_back(run) for run in runs), names) if runs else iter(names)
+    return _once(merged, first[0] if first else b"")
+
+
+def _once(names: Iterator[bytes], first: bytes) -> Iterator[bytes]:
+    last = b""
+    for name in names:
+        if name != last and name >= first:
+            yield name
+        last = name
+
+
+def _spilled(names: list[bytes]) -> BinaryIO:
+    run = tempfile.TemporaryFile()
+    for start in range(0, len(names), 1000):
+        pickle.dump(names[start : start + 1000], run)
+    run.seek(0)
+    return run  # type: ignore[return-value]
+
+
+def _read_back(run: BinaryIO) -> Iterator[bytes]:
+    with run:
+        while True:
+            try:
+                yield from pickle.load(run)  # noqa: S301  our own temporary file, never named
+            except EOFError:
+                return
+
+
+def _looked_at(handle: int, name: bytes) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=handle, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _entry(parts: tuple[bytes, ...], found: os.stat_result) -> Entry:
+    kind = EntryKind.FILE
+    if stat.S_ISLNK(found.st_mode):
+        kind = EntryKind.SYMLINK
+    elif not stat.S_ISREG(found.st_mode):
+        kind = EntryKind.SPECIAL
+    size = found.st_size if kind is EntryKind.FILE else 0
+    return Entry(
+        path=printable(b"/".join(parts)), kind=kind, size=size, mtime_ns=found.st_mtime_ns, inode=identity(found)
+    )
+
+
+def _folder_entry(parts: tuple[bytes, ...], found: os.stat_result, kind: EntryKind) -> Entry:
+    path = printable(b"/".join(parts)) + "/"
+    return Entry(path=path, kind=kind, size=0, mtime_ns=found.st_mtime_ns, inode=identity(found))
+
+
+def identity(found: os.stat_result) -> str:
+    """Device and inode: what a file is, whatever it is called."""
+    return f"{found.st_dev:x}:{found.st_ino:x}"
+
+
+def _opened_root(root: bytes) -> int:
+    try:
+        # The root itself may be a link: the operator named it.
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SourceAway(f"The source's folder cannot be opened: {error.strerror}.") from error
+
+
+class Opener:
+    """Opens files of one root one after the other; the handles of the last file's folders are kept for the next."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = _opened_root(root)
+        self._chain: list[tuple[bytes, int]] = []
+
+    def __enter__(self) -> "Opener":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cut(0)
+        os.close(self._root)
+
+    def open(self, path: str) -> int:
+        """A handle on a regular file, for the caller to close.
+
+        Raises Vanished, NotPlain, or OSError (permission, input/output).
+        """
+        *folders, name = raw(path).split(b"/")
+        try:
+            handle = os.open(name, _FILE, dir_fd=self._folder(folders))
+        except OSError as error:
+            raise _named(error) from error
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise NotPlain
+        return handle
+
+    def look(self, path: str) -> Entry | None:
+        """The entry as it is now, None when it is gone."""
+        *folders, name = raw(path).split(b"/")
+        try:
+            found = os.stat(name, dir_fd=self._folder(folders), follow_symlinks=False)
+        except (OSError, Vanished, NotPlain):
+            return None
+        return _entry((*folders, name), found)
+
+    def _folder(self, folders: list[bytes]) -> int:
+        same = 0
+        while same < min(len(folders), len(self._chain)) and self._chain[same][0] == folders[same]:
+            same += 1
+        self._cut(same)
+        for folder in folders[same:]:
+            above = self._chain[-1][1] if self._chain else self._root
+            try:
+                self._chain.append((folder, os.open(folder, _FOLDER, dir_fd=above)))
+            except OSError as error:
+                raise _named(error) from error
+        return self._chain[-1][1] if self._chain else self._root
+
+    def _cut(self, length: int) -> None:
+        while len(self._chain) > length:
+            os.close(self._chain.pop()[1])
+
+
+def _named(error: OSError) -> Exception:
+    if error.errno == errno.ENOENT:
+        return Vanished()
+    if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
+        return NotPlain()
+    return error

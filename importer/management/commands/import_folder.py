@@ -1,0 +1,102 @@
+"""Imports a folder of this machine, here or by the workers that run anyway."""
+
+import os
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from hierarchy.errors import Refused
+from hierarchy.models import Project
+from hierarchy.services import ensure_project, find_project
+from importer.core.states import MissingMeta, SourceKind, Strategy, UidScope
+from importer.management.running import (
+    actor_named,
+    add_running_options,
+    check_running_options,
+    refuse,
+    run_to_the_end,
+)
+from importer.services import ImportRequest, start_import, who_is
+
+# Options of the contract whose work is not built yet: refused, never ignored.
+NOT_BUILT = {
+    "rules": "--rules", "level": "--level", "include": "--include", "exclude": "--exclude", "mapping": "--mapping",
+    "default": "--default", "override": "--override", "fail_fast": "--fail-fast", "deidentify": "--deidentify",
+}  # fmt: skip
+
+
+class Command(BaseCommand):
+    help = "Import a folder. Exit status: 2 refused, 1 something failed, 3 something is quarantined, 0 all clean."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("path", help="the folder that holds the files")
+        parser.add_argument("--project", required=True, metavar="GROUP/PROJECT", help="where it goes")
+        parser.add_argument("--create", action="store_true", help="make the group and the project if they are missing")
+        parser.add_argument("--label", help="what the import is called (default: the folder's name)")
+        parser.add_argument("--description", default="")
+        parser.add_argument("--rule-set", default="standard")
+        parser.add_argument("--conflict-strategy", default="review", choices=[s.value for s in Strategy])
+        parser.add_argument("--uid-scope", default="project", choices=[s.value for s in UidScope])
+        parser.add_argument("--missing-meta", default="hold", choices=[m.value for m in MissingMeta])
+        parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
+        parser.add_argument("--transfer", default="auto", choices="auto copy hardlink symlink move reference".split())
+        parser.add_argument("--delete-source", default="never", choices=["never", "on_success"])
+        parser.add_argument("--checksum", action="store_true", help="compare digests (always done for a folder)")
+        parser.add_argument("--dry-run", action="store_true", help="plan, report, write nothing")
+        for name, flag in NOT_BUILT.items():
+            parser.add_argument(flag, dest=name, action="append", help="not built yet")
+        add_running_options(parser)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _check(options)
+        check_running_options(options)
+        actor = actor_named(options["actor"])
+        try:
+            project = _project(options, actor)
+            request = _request(options, project, who=who_is(actor) if actor else "system")
+            job = start_import(request, actor=actor, now=timezone.now(), enqueue=options["queue"])
+        except Refused as error:
+            refuse(str(error))
+        if options["queue"]:
+            self.stdout.write(f"Import {job.pk} is queued.")
+            return
+        run_to_the_end(job, options, default_workers=min(4, os.cpu_count() or 1))
+
+
+def _check(options: dict[str, Any]) -> None:
+    for name, flag in NOT_BUILT.items():
+        if options[name]:
+            refuse(f"{flag} is not built yet: leave it out.")
+    if options["transfer"] not in {"auto", "copy"}:
+        refuse(f"--transfer {options['transfer']} is not built yet: leave it out, or say copy.")
+    if options["delete_source"] != "never":
+        refuse("--delete-source on_success is not built yet: leave it out.")
+    if options["limit"] is not None and options["limit"] < 1:
+        refuse("--limit takes a number above 0.")
+
+
+def _project(options: dict[str, Any], actor: Any) -> Project:
+    if options["create"]:
+        return ensure_project(options["project"], actor=actor)
+    return find_project(options["project"], actor=actor)
+
+
+def _request(options: dict[str, Any], project: Project, *, who: str) -> ImportRequest:
+    root = Path(options["path"]).absolute()
+    return ImportRequest(
+        project=project,
+        source_kind=SourceKind.FOLDER,
+        source_root=os.fsencode(root),
+        label=options["label"] or os.fsencode(root.name).decode(errors="replace"),
+        description=options["description"],
+        who=who,
+        strategy=Strategy(options["conflict_strategy"]),
+        uid_scope=UidScope(options["uid_scope"]),
+        missing_meta=MissingMeta(options["missing_meta"]),
+        limit=options["limit"],
+        dry_run=options["dry_run"],
+        rules=options["rule_set"],
+    )

@@ -1,0 +1,182 @@
+"""One step of one job, whatever it is that the job needs next. Workers call it until there is nothing to do."""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from enum import Enum, auto
+
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import F, Q
+
+from importer.core.folder import SourceAway
+from importer.core.states import FINAL, ChunkStatus, JobStatus, Work
+from importer.models import Chunk, ImportJob, StaleTransition, move_to
+from importer.pipeline import chunks, leases
+from importer.pipeline.chunks import SYSTEM
+from importer.pipeline.compare import compare
+from importer.pipeline.extract import extract, poison
+from importer.pipeline.finish import NotConserved, finish, finish_cancelled
+from importer.pipeline.leases import Lease, LostLease, Stopped
+from importer.pipeline.plan import plan
+from importer.pipeline.scan import scan
+from importer.pipeline.spoiled import poison_placement
+from importer.pipeline.transfer import transfer
+from importer.pipeline.worker import Worker
+from storages.errors import PlaceError
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 5
+LONGEST_PAUSE_SECONDS = 300
+
+WORK: dict[str, Callable[..., None]] = {Work.EXTRACT: extract, Work.COMPARE: compare, Work.TRANSFER: transfer}
+
+
+class Step(Enum):
+    """DID: there may be more. IDLE: others are at it, or it is paused. ENDED: nothing is left to do."""
+
+    DID = auto()
+    IDLE = auto()
+    ENDED = auto()
+
+
+def advance(job_id: int, *, worker: Worker) -> Step:
+    """Does one step. A broken world pauses the job; a fault of ours ends it as failed, with the reason."""
+    job = ImportJob.objects.select_related("project__group").filter(pk=job_id).first()
+    if job is None or job.status in FINAL or job.status == JobStatus.PLANNED:
+        return Step.ENDED
+    try:
+        return _step(job, worker)
+    except (SourceAway, PlaceError) as error:
+        pause(job, str(error), worker=worker)
+    except (LostLease, Stopped, StaleTransition) as error:
+        log.info("job=%s gave way: %s", job_id, type(error).__name__)
+    return Step.DID
+
+
+def _step(job: ImportJob, worker: Worker) -> Step:
+    if job.status == JobStatus.PAUSED:
+        return _resume(job, worker)
+    if job.status == JobStatus.CANCELLING:
+        return _with_job(job, worker, finish_cancelled)
+    if job.status in {JobStatus.PENDING, JobStatus.SCANNING}:
+        return _scanning(job, worker)
+    if _chunk(job, worker):
+        return Step.DID
+    if job.status == JobStatus.PLANNING and not job.open_chunks:
+        return _with_job(job, worker, plan)
+    if job.status == JobStatus.FINISHING:
+        return _with_job(job, worker, finish)
+    return Step.IDLE
+
+
+def _scanning(job: ImportJob, worker: Worker) -> Step:
+    """Who gets the job's lease lists names, the others read the headers of what is listed already."""
+    if _with_job(job, worker, _scan) is Step.DID:
+        return Step.DID
+    return Step.DID if _chunk(job, worker) else Step.IDLE
+
+
+def _scan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
+    if job.status == JobStatus.PENDING:
+        move_to(job, JobStatus.SCANNING, who=SYSTEM, now=worker.now(), started_at=worker.now())
+    scan(job, lease, worker=worker)
+
+
+def _with_job(job: ImportJob, worker: Worker, stage: Callable[..., bool | None]) -> Step:
+    lease = leases.take(job, worker)
+    if lease is None:
+        return Step.IDLE
+    with leases.kept(lease, worker):
+        # What was read before the lease was taken may be old.
+        job.refresh_from_db()
+        try:
+            return Step.IDLE if stage(job, lease, worker=worker) is False else Step.DID
+        except (SourceAway, PlaceError, LostLease, Stopped, StaleTransition, OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            # A fault of ours in a stage that no file can be blamed for: the job ends with it, nothing is hidden.
+            log.exception("job=%s broke", job.pk)
+            said = str(error) if isinstance(error, NotConserved) else type(error).__name__
+            fail(job, f"Internal error: {said}", worker=worker)
+            return Step.ENDED
+
+
+def _chunk(job: ImportJob, worker: Worker) -> bool:
+    """Takes the next open chunk, if there is one that nobody has."""
+    waiting = Chunk.objects.filter(leases.free(worker.now()), job=job, status=ChunkStatus.OPEN).order_by("id")
+    for chunk in waiting[:4]:
+        lease = leases.take(chunk, worker)
+        if lease is not None:
+            with leases.kept(lease, worker):
+                _guarded(job, chunk, lease, worker)
+            return True
+    return False
+
+
+def _guarded(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None:
+    """A fault of ours counts like a kill, so the file that provokes it is found and the others go on."""
+    try:
+        _work(job, chunk, lease, worker)
+    except (SourceAway, PlaceError, LostLease, Stopped, StaleTransition, OperationalError, InterfaceError):
+        raise
+    except Exception:
+        log.exception("job=%s chunk=%s broke", job.pk, chunk.pk)
+        lease.held().update(kills=F("kills") + 1)
+
+
+def _work(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None:
+    if chunk.kills >= leases.KILLS_BEFORE_SPLIT and chunk.count > 1:
+        chunks.split(chunk, lease, worker=worker)
+    elif chunk.kills >= leases.KILLS_BEFORE_POISON:
+        poisoned = poison if chunk.work == Work.EXTRACT else poison_placement
+        poisoned(job, chunk, lease, worker=worker)
+    else:
+        WORK[chunk.work](job, chunk, lease, worker=worker)
+
+
+def pause(job: ImportJob, reason: str, *, worker: Worker) -> None:
+    """Goes on by itself: after 5 s, then twice as long each time, at most 5 minutes."""
+    job.refresh_from_db()
+    wait = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(job.pauses, 10))
+    try:
+        move_to(
+            job,
+            JobStatus.PAUSED,
+            who=SYSTEM,
+            now=worker.now(),
+            detail=reason,
+            paused_from=job.status,
+            pause_reason=reason,
+            pauses=job.pauses + 1,
+            next_attempt_at=worker.now() + timedelta(seconds=wait),
+        )
+    except StaleTransition:
+        log.info("job=%s is paused or ended already", job.pk)
+
+
+def _resume(job: ImportJob, worker: Worker) -> Step:
+    if job.next_attempt_at is not None and job.next_attempt_at > worker.now():
+        return Step.IDLE
+    move_to(job, job.paused_from, who=SYSTEM, now=worker.now(), detail="tries again", next_attempt_at=None)
+    worker.wake(job.pk, job.open_chunks)
+    return Step.DID
+
+
+def fail(job: ImportJob, reason: str, *, worker: Worker) -> None:
+    log.error("job=%s failed: %s", job.pk, reason)
+    now = worker.now()
+    move_to(job, JobStatus.FAILED, who=SYSTEM, now=now, detail=reason, error=reason, finished_at=now)
+
+
+def live_jobs() -> list[int]:
+    """Jobs that are neither ended nor waiting for an approval, oldest first."""
+    over = Q(status__in=sorted(FINAL)) | Q(status=JobStatus.PLANNED)
+    return list(ImportJob.objects.exclude(over).order_by("id").values_list("id", flat=True))
+
+
+def ask_to_cancel(job: ImportJob, *, who: str, worker: Worker) -> None:
+    """Running slices end whole, queued ones are dropped, then the job is cancelled."""
+    with transaction.atomic():
+        move_to(job, JobStatus.CANCELLING, who=who, now=worker.now(), next_attempt_at=None)
+        transaction.on_commit(lambda: worker.wake(job.pk, 1))

@@ -1,0 +1,100 @@
+"""What the archive knows about the containers that a page of Placements wants: a few queries per page."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from hierarchy.models import Acquisition, Group, Project, Session, Subject
+from importer.core.states import Level, UidScope
+from importer.core.tree import Node, Target, Tree
+from importer.models import Placement
+
+
+def new_tree(project: Project) -> Tree:
+    return Tree(root=Node(level=Level.PROJECT, label="", id=project.pk))
+
+
+def target_of(placement: Placement) -> Target:
+    return Target(
+        level=Level(placement.level),
+        subject_label=placement.subject_label,
+        session_label=placement.session_label,
+        session_uid=placement.session_uid,
+        acquisition_label=placement.acquisition_label,
+        acquisition_uid=placement.acquisition_uid,
+    )
+
+
+def load(tree: Tree, project: Project, targets: Sequence[Target], *, scope: str) -> None:
+    """Adds every container that one of the targets could match, by label and, within the scope, by UID."""
+    _subjects(tree, project, {t.subject_label for t in targets})
+    sessions = _sessions(tree, project, targets, scope=scope)
+    _acquisitions(tree, project, targets, sessions, scope=scope)
+
+
+def lock_scope(project: Project, *, scope: str) -> None:
+    """Inside a transaction: landings that could see each other's containers come one after the other."""
+    if scope == UidScope.SITE:
+        list(Group.objects.select_for_update().order_by("pk").values_list("pk"))
+    elif scope == UidScope.GROUP:
+        list(Group.objects.select_for_update().filter(pk=project.group_id).values_list("pk"))
+    list(Project.objects.select_for_update().filter(pk=project.pk).values_list("pk"))
+
+
+def _subjects(tree: Tree, project: Project, labels: Iterable[str]) -> None:
+    for subject in Subject.objects.filter(project=project, label__in=set(labels)).order_by("copy"):
+        tree.add(Node(level=Level.SUBJECT, label=subject.label, parent=tree.root, id=subject.pk))
+
+
+def _sessions(tree: Tree, project: Project, targets: Sequence[Target], *, scope: str) -> list[int]:
+    subjects = Q(subject__project=project, subject__label__in={t.subject_label for t in targets})
+    by_label = Session.objects.filter(subjects, label__in={t.session_label for t in targets if t.session_label})
+    by_uid = _by_uid(Session.objects.all(), {t.session_uid for t in targets}, "subject__project", project, scope)
+    found = []
+    for session in _both(by_label, by_uid, "subject__project__group"):
+        tree.add(_session(tree, session))
+        found.append(session.pk)
+    return found
+
+
+def _acquisitions(
+    tree: Tree, project: Project, targets: Sequence[Target], sessions: list[int], *, scope: str
+) -> None:
+    labels = {t.acquisition_label for t in targets if t.acquisition_label}
+    by_label = Acquisition.objects.filter(session__in=sessions, label__in=labels)
+    uids = {t.acquisition_uid for t in targets}
+    by_uid = _by_uid(Acquisition.objects.all(), uids, "session__subject__project", project, scope)
+    for row in _both(by_label, by_uid, "session__subject__project__group"):
+        parent = tree.add(_session(tree, row.session))
+        tree.add(Node(level=Level.ACQUISITION, label=row.label, parent=parent, uid=row.uid, id=row.pk))
+
+
+def _session(tree: Tree, session: Session) -> Node:
+    subject = session.subject
+    top = tree.root if subject.project_id == tree.root.id else _elsewhere(subject.project)
+    parent = tree.add(Node(level=Level.SUBJECT, label=subject.label, parent=top, id=subject.pk))
+    return Node(level=Level.SESSION, label=session.label, parent=parent, uid=session.uid, id=session.pk)
+
+
+def _elsewhere(project: Project) -> Node:
+    return Node(level=Level.PROJECT, label=str(project), id=project.pk)
+
+
+def _by_uid(rows: "QuerySet[Any]", uids: set[str], way: str, project: Project, scope: str) -> "QuerySet[Any]":
+    wanted = uids - {""}
+    if scope == UidScope.NONE or not wanted:
+        return rows.none()
+    within = {
+        UidScope.SITE: Q(),
+        UidScope.GROUP: Q(**{f"{way}__group": project.group_id}),
+        UidScope.PROJECT: Q(**{way: project}),
+    }[UidScope(scope)]
+    return rows.filter(within, uid__in=wanted)
+
+
+def _both(by_label: "QuerySet[Any]", by_uid: "QuerySet[Any]", related: str) -> list[Any]:
+    """Two indexed queries: one with OR would read the table."""
+    found = {row.pk: row for row in by_uid.select_related(related)}
+    found |= {row.pk: row for row in by_label.select_related(related)}
+    return [found[pk] for pk in sorted(found)]

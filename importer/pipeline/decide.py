@@ -1,0 +1,124 @@
+"""PLAN, last part: with COMPARE's answers every Placement gets its outcome."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from hierarchy.models import FileVersion
+from importer.core.states import ConflictType, Level, Outcome, Work
+from importer.models import Chunk, ImportJob, Item, Placement, bulk
+from importer.pipeline.compare import Answer, from_blob
+from importer.pipeline.leases import Lease
+from importer.pipeline.place import PLACE, SENTENCES
+
+COLUMNS = ["outcome", "reason", "conflict_level", "conflict_type", "candidates", "version_id"]
+DUPLICATE = "Duplicate instance: another file of this series is the same"
+EXISTS = "File already exists"
+
+
+def decide_all(job: ImportJob, lease: Lease) -> None:
+    """Writes the same values however often it runs. Raises LostLease or Stopped."""
+    winners: dict[tuple[str, ...], str] = {}
+    for page in _answers(job):
+        lease.check()
+        _apply(job, page, winners)
+    with transaction.atomic():
+        lease.fence()
+        waiting = Placement.objects.filter(job=job, outcome__isnull=True)
+        waiting.exclude(conflict_type="").update(outcome=Outcome.CONFLICT)
+        waiting.filter(conflict_type="").update(outcome=Outcome.PLANNED)
+
+
+def _answers(job: ImportJob) -> Iterator[list[Answer]]:
+    """In the order of first source paths, as they were asked."""
+    asked = Chunk.objects.filter(job=job, work=Work.COMPARE).exclude(answers=b"").order_by("first_seq", "id")
+    for blob in asked.values_list("answers", flat=True).iterator(chunk_size=10):
+        yield list(from_blob(blob))
+
+
+def _apply(job: ImportJob, page: Sequence[Answer], winners: dict[tuple[str, ...], str]) -> None:
+    placements = Placement.objects.in_bulk([answer.placement for answer in page])
+    stored = _stored(list(placements.values()))
+    decided = []
+    for answer in page:
+        placement = placements[answer.placement]
+        if placement.asks == "whole" and answer.digest:
+            _judge(placement, answer.digest, stored, winners)
+            decided.append(placement)
+    with transaction.atomic():
+        _mark_items(page)
+        _move_twins(job, page, placements)
+        bulk.update(Placement, COLUMNS, [(p.pk, *(getattr(p, column) for column in COLUMNS)) for p in decided])
+
+
+def _stored(placements: Sequence[Placement]) -> dict[int, tuple[str, UUID]]:
+    """File → digest and id of the version that the plan started from."""
+    base = {placement.file_id: placement.version for placement in placements if placement.file_id}
+    rows = FileVersion.objects.filter(file__in=base).values_list("file_id", "number", "digest", "id")
+    return {file: (digest, pk) for file, number, digest, pk in rows if base[file] == number}
+
+
+def _judge(
+    placement: Placement,
+    digest: str,
+    stored: dict[int, tuple[str, UUID]],
+    winners: dict[tuple[str, ...], str],
+) -> None:
+    """Against what stands in the archive, else against the first of this job that wants the place."""
+    if placement.file_id is not None:
+        standing, placement.version_id = stored[placement.file_id]
+    else:
+        place = tuple(str(getattr(placement, name)) for name in PLACE)
+        if place not in winners:
+            winners[place] = digest
+            return
+        standing = winners[place]
+    if standing == digest:
+        placement.outcome, placement.reason = Outcome.SKIPPED, EXISTS
+        return
+    placement.conflict_level, placement.conflict_type = Level.FILE, ConflictType.FILE_NAME
+    placement.reason = SENTENCES[ConflictType.FILE_NAME]
+    placement.candidates = [{"level": Level.FILE, "id": placement.file_id, "uid": "", "path": path_of(placement)}]
+
+
+def path_of(placement: Placement) -> str:
+    """`subject/session/acquisition/file`, shorter for a file higher up; what is missing is left out."""
+    labels = [placement.subject_label, placement.session_label, placement.acquisition_label]
+    depth = {Level.PROJECT: 0, Level.SUBJECT: 1, Level.SESSION: 2}.get(Level(placement.level or "acquisition"), 3)
+    return "/".join(part for part in (*labels[:depth], placement.file_name) if part)
+
+
+def _mark_items(page: Sequence[Answer]) -> None:
+    rows: list[tuple[Any, ...]] = [(item, *said) for answer in page for item, *said in answer.bad]
+    rows += [(item, str(Outcome.SKIPPED), DUPLICATE) for answer in page for item in answer.duplicates]
+    bulk.update(Item, ["outcome", "reason"], rows)
+
+
+def _move_twins(job: ImportJob, page: Sequence[Answer], placements: dict[int, Placement]) -> None:
+    """An instance whose UID another file of the series has, with other content, waits by itself."""
+    items = Item.objects.in_bulk([item for answer in page for item in answer.twins])
+    if not items:
+        return
+    of = {item: placements[answer.placement] for answer in page for item in answer.twins}
+    twins = {pk: _twin(of[pk], item) for pk, item in items.items()}
+    Placement.objects.bulk_create(twins.values(), ignore_conflicts=True)
+    keys = {twin.key for twin in twins.values()}
+    ids = dict(Placement.objects.filter(job=job, key__in=keys).values_list("key", "id"))
+    bulk.update(Item, ["placement_id"], [(pk, ids[twin.key]) for pk, twin in twins.items()])
+
+
+def _twin(placement: Placement, item: Item) -> Placement:
+    twin = Placement(
+        job_id=placement.job_id, kind=placement.kind, first_seq=item.seq, count=1, bytes=item.size, said=placement.said
+    )
+    for column in (*PLACE, "session_uid", "acquisition_uid", "subject_id", "session_id", "acquisition_id"):
+        setattr(twin, column, getattr(placement, column))
+    twin.key = hashlib.sha256(f"{placement.key} {item.seq}".encode()).hexdigest()
+    twin.conflict_level, twin.conflict_type = Level.FILE, ConflictType.INSTANCE_UID
+    twin.reason = SENTENCES[ConflictType.INSTANCE_UID]
+    twin.candidates = [{"level": Level.FILE, "id": None, "uid": item.sop_uid, "path": path_of(placement)}]
+    return twin
+

@@ -1,0 +1,83 @@
+"""FINISH: the sums, and with them the end of the job. The law of conservation is checked here, for every job."""
+
+from django.db import transaction
+from django.db.models import Count, F
+from django.db.models.functions import Coalesce
+
+from importer.core.states import ChunkStatus, ConflictStatus, JobStatus, Outcome, Work
+from importer.models import Chunk, Conflict, ImportJob, Item, Placement, bulk, move_to
+from importer.pipeline import chunks
+from importer.pipeline.chunks import SYSTEM
+from importer.pipeline.leases import Lease
+from importer.pipeline.worker import Worker
+
+COUNTED = (Outcome.IMPORTED, Outcome.SKIPPED, Outcome.CONFLICT, Outcome.FAILED, Outcome.CANCELLED)
+
+
+class NotConserved(Exception):
+    """A source file has no outcome, or more than one: a fault of ours, which ends the job as failed."""
+
+
+def outcomes(job_id: int) -> dict[str, int]:
+    """Outcome → number of source files; what has none yet is under the empty string."""
+    rows = Item.objects.filter(job=job_id).annotate(became=Coalesce("outcome", "placement__outcome"))
+    counted = rows.values("became").annotate(times=Count("id")).order_by()
+    return {row["became"] or "": row["times"] for row in counted}
+
+
+def finish(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
+    """Raises NotConserved."""
+    counts = _conserved(job)
+    waiting = Conflict.objects.filter(job=job, status=ConflictStatus.OPEN).exists()
+    end = JobStatus.NEEDS_REVIEW if waiting else JobStatus.COMPLETED
+    _end(job, lease, end, counts, worker=worker)
+
+
+def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
+    """False while a chunk is still under way: a running slice ends whole before the job does."""
+    if Chunk.objects.filter(job=job, status=ChunkStatus.OPEN, leased_until__gt=worker.now()).exists():
+        return False
+    _write_unread(job)
+    Placement.objects.filter(job=job, outcome__in=[Outcome.PLANNED]).update(outcome=Outcome.CANCELLED)
+    Placement.objects.filter(job=job, outcome__isnull=True).update(outcome=Outcome.CANCELLED)
+    unheld = Placement.objects.filter(job=job, outcome=Outcome.CONFLICT, conflict_row__isnull=True)
+    unheld.update(outcome=Outcome.CANCELLED)
+    Placement.objects.filter(job=job, outcome=Outcome.CANCELLED, reason="").update(reason="Cancelled")
+    _end(job, lease, JobStatus.CANCELLED, _conserved(job), worker=worker)
+    return True
+
+
+def _write_unread(job: ImportJob) -> None:
+    """Names that were found and never read have their row in the report all the same."""
+    for chunk in Chunk.objects.filter(job=job, status=ChunkStatus.OPEN).order_by("id").iterator(chunk_size=10):
+        with transaction.atomic():
+            if chunk.work == Work.EXTRACT:
+                _write_cancelled(chunk)
+            Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.OPEN).update(entries=b"", answers=b"")
+            move_to(chunk, ChunkStatus.CANCELLED, who=SYSTEM, now=job.created_at, quiet=True)
+            ImportJob.objects.filter(pk=job.pk).update(open_chunks=F("open_chunks") - 1)
+
+
+def _write_cancelled(chunk: Chunk) -> None:
+    columns = ["job_id", "seq", "path", "size", "mtime_ns", "inode", "sop_uid", "outcome", "reason"]
+    rows = [
+        (chunk.job_id, seq, entry.path, entry.size, entry.mtime_ns, entry.inode, "", str(Outcome.CANCELLED), "Cancelled")
+        for seq, entry in enumerate(chunks.from_blob(chunk.entries), chunk.first_seq)
+    ]
+    bulk.insert(Item, columns, rows)
+
+
+def _conserved(job: ImportJob) -> dict[str, int]:
+    counts = outcomes(job.pk)
+    job.refresh_from_db(fields=["discovered"])
+    if set(counts) - set(COUNTED) or sum(counts.values()) != job.discovered:
+        raise NotConserved(f"{job.discovered} files were discovered, {counts} are accounted for.")
+    return counts
+
+
+def _end(job: ImportJob, lease: Lease, end: JobStatus, counts: dict[str, int], *, worker: Worker) -> None:
+    with transaction.atomic():
+        lease.fence()
+        now = worker.now()
+        sums = {outcome.value: counts.get(outcome, 0) for outcome in COUNTED}
+        move_to(job, end, who=SYSTEM, now=now, finished_at=now, **sums)

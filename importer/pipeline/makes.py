@@ -1,0 +1,79 @@
+"""Containers that landing makes or fills in: one insert and one update per level, parents before children."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import models
+
+from hierarchy.models import Acquisition, Project, Session, Subject
+from importer.core.facts import as_fields
+from importer.core.states import Level, Upsert
+from importer.core.tree import LEVELS, Node
+from importer.models import Placement
+
+MODELS: dict[str, type[models.Model]] = {
+    Level.SUBJECT: Subject,
+    Level.SESSION: Session,
+    Level.ACQUISITION: Acquisition,
+}
+PARENT = {Level.SUBJECT: "project_id", Level.SESSION: "subject_id", Level.ACQUISITION: "session_id"}
+TIME = ("timestamp", "timestamp_offset", "timestamp_zone")
+
+
+def make(project: Project, arrived: Sequence[tuple[Placement, Node]]) -> None:
+    """Every new node gets its row and id; standing ones get what they lack, never another value."""
+    for level in LEVELS:
+        said = _said(level, arrived)
+        _create(level, {node: facts for node, facts in said.items() if node.id is None})
+        _fill(level, {node: facts for node, facts in said.items() if node.upsert is not Upsert.CREATE})
+
+
+def _said(level: Level, arrived: Sequence[tuple[Placement, Node]]) -> dict[Node, dict[str, Any]]:
+    """Node → what the first Placement that says anything about it says."""
+    found: dict[Node, dict[str, Any]] = {}
+    for placement, node in arrived:
+        at: Node | None = node
+        while at is not None and at.level != level:
+            at = at.parent
+        if at is not None:
+            found[at] = found.get(at) or as_fields(placement.said, level)
+    return found
+
+
+def _create(level: Level, said: dict[Node, dict[str, Any]]) -> None:
+    rows = [MODELS[level](**{PARENT[level]: _above(node), "label": node.label}, **_own(node, facts)) for node, facts in said.items()]
+    MODELS[level]._default_manager.bulk_create(rows)
+    for node, row in zip(said, rows, strict=True):
+        node.id = row.pk
+
+
+def _above(node: Node) -> int | None:
+    return node.parent.id if node.parent else None
+
+
+def _own(node: Node, facts: dict[str, Any]) -> dict[str, Any]:
+    return facts if node.level == Level.SUBJECT else {**facts, "uid": node.uid}
+
+
+def _fill(level: Level, said: dict[Node, dict[str, Any]]) -> None:
+    rows = MODELS[level]._default_manager.in_bulk([node.id for node in said])
+    changed = []
+    for node, facts in said.items():
+        row = rows[node.id]
+        lacking = {key: value for key, value in _own(node, facts).items() if _empty(row, key)}
+        if not lacking:
+            continue
+        for key, value in lacking.items():
+            setattr(row, key, value)
+        node.upsert = Upsert.UPDATE
+        changed.append((row, lacking))
+    if changed:
+        fields = sorted({key for _, lacking in changed for key in lacking})
+        MODELS[level]._default_manager.bulk_update([row for row, _ in changed], fields)
+
+
+def _empty(row: models.Model, key: str) -> bool:
+    """A moment is filled in whole or not at all."""
+    if key in TIME:
+        return getattr(row, "timestamp") is None  # noqa: B009  the field is there on the levels that have TIME
+    return getattr(row, key) in {None, ""}

@@ -1,0 +1,207 @@
+"""One pass per Placement that reads, digests and writes: a series into a stored zip, anything else as it is."""
+
+import hashlib
+import os
+import uuid
+import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import IO
+
+from hierarchy.models import DigestOf, Project
+from importer.core import manifest
+from importer.core.folder import NotPlain, Opener, Vanished
+from importer.core.labels import on_disk
+from importer.core.manifest import Member
+from importer.core.records import Bad
+from importer.core.states import Level, Outcome, PlacementKind
+from importer.models import Item, Placement
+from importer.pipeline.compare import BLOCK, member_name
+from importer.pipeline.leases import Lease
+from importer.pipeline.reading import CHANGED, unchanged, why
+from storages.errors import explained
+from storages.places import LocalPlace, Staged, archive, quarantine
+
+# Up to here a file is read whole before a byte of it is written, so a bad one never spoils an archive.
+SMALL = 16 * 1024 * 1024
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Packed:
+    """A Placement's bytes under a temporary name. Without `members` nothing of it could be read, and nothing lies."""
+
+    placement: Placement
+    place: LocalPlace
+    id: uuid.UUID
+    path: str
+    staged: Staged | None = None
+    members: list[Member] = field(default_factory=list)
+    bad: list[tuple[int, str, str]] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        return self.placement.outcome == Outcome.CONFLICT
+
+    @property
+    def digest_of(self) -> DigestOf:
+        return DigestOf.MANIFEST if self.placement.kind == PlacementKind.SERIES else DigestOf.CONTENT
+
+    @property
+    def digest(self) -> str:
+        return manifest.digest(self.members) if self.digest_of is DigestOf.MANIFEST else self.members[0].sha256
+
+
+class _Spoiled(Exception):
+    """A large file broke in the middle of an archive, which is then written again without it."""
+
+    def __init__(self, item: Item, bad: Bad) -> None:
+        super().__init__()
+        self.item, self.bad = item, bad
+
+
+def pack(placement: Placement, items: Sequence[Item], *, project: Project, opener: Opener, lease: Lease) -> Packed:
+    """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped, and then leaves nothing behind."""
+    packed = _new(placement, project)
+    left = list(items)
+    while left:
+        packed.staged, packed.members = packed.place.stage(packed.path), []
+        try:
+            _write(packed, left, opener, lease)
+        except _Spoiled as spoiled:
+            packed.bad = [row for row in packed.bad if row[0] != spoiled.item.pk]
+            packed.bad.append((spoiled.item.pk, str(spoiled.bad.outcome), spoiled.bad.reason))
+            left = [item for item in left if item.pk != spoiled.item.pk]
+            packed.place.discard(packed.staged)
+            continue
+        except BaseException:
+            packed.place.discard(packed.staged)
+            raise
+        break
+    if packed.staged is not None and not packed.members:
+        packed.place.discard(packed.staged)
+        packed.staged = None
+    return packed
+
+
+def _new(placement: Placement, project: Project) -> Packed:
+    made = uuid.uuid4()
+    if placement.outcome == Outcome.CONFLICT:
+        path = f"{project.pk}/{made.hex[:2]}/{made}/{on_disk(placement.file_name)}"
+        return Packed(placement=placement, place=quarantine(), id=made, path=path)
+    return Packed(placement=placement, place=archive(), id=made, path=archive_path(placement, project, made))
+
+
+def archive_path(placement: Placement, project: Project, version: uuid.UUID) -> str:
+    """`GROUP/PROJECT/SUBJECT/SESSION/ACQUISITION/vN-<8 of the id>/FILE`, readable by people."""
+    depth = {Level.PROJECT: 0, Level.SUBJECT: 1, Level.SESSION: 2, Level.ACQUISITION: 3}[Level(placement.level)]
+    labels = [placement.subject_label, placement.session_label, placement.acquisition_label][:depth]
+    above = [on_disk(part) for part in (project.group.name, project.label, *labels)]
+    number = (placement.version or 0) + 1
+    return "/".join([*above, f"v{number}-{version.hex[:8]}", on_disk(placement.file_name)])
+
+
+def _write(packed: Packed, items: Sequence[Item], opener: Opener, lease: Lease) -> None:
+    if packed.placement.kind != PlacementKind.SERIES:
+        _as_it_is(packed, items[0], opener, lease)
+        return
+    assert packed.staged is not None  # noqa: S101  narrows: pack() staged it
+    with explained("place"):
+        target = zipfile.ZipFile(packed.staged.stream, "w", zipfile.ZIP_STORED)
+    try:
+        for name, item in _by_name(packed.placement, items):
+            lease.check()
+            _member(packed, target, name, item, opener)
+    except BaseException:
+        # Closing writes the list of members: of an archive that is thrown away, nobody needs it, and a full disk
+        # would hide the real error behind a second one.
+        with suppress(Exception):
+            target.close()
+        raise
+    with explained("place"):
+        target.close()
+
+
+def _by_name(placement: Placement, items: Sequence[Item]) -> list[tuple[str, Item]]:
+    return sorted(((member_name(placement, item), item) for item in items), key=lambda pair: (pair[0], pair[1].seq))
+
+
+def _member(packed: Packed, target: zipfile.ZipFile, name: str, item: Item, opener: Opener) -> None:
+    info = zipfile.ZipInfo(name, date_time=EPOCH)
+    info.external_attr = 0o644 << 16
+    info.create_system = 3
+    if item.size > SMALL:
+        _large(packed, target, info, item, opener)
+        return
+    content = _content(item, opener)
+    if isinstance(content, Bad):
+        packed.bad.append((item.pk, str(content.outcome), content.reason))
+        return
+    with explained("place"):
+        target.writestr(info, content)
+    packed.members.append(Member(name, len(content), hashlib.sha256(content).hexdigest(), item.path))
+
+
+def _content(item: Item, opener: Opener) -> bytes | Bad:
+    try:
+        handle = opener.open(item.path)
+    except (Vanished, NotPlain, OSError) as error:
+        return why(error)
+    try:
+        content = b"".join(iter(lambda: os.read(handle, max(item.size + 1, 1)), b""))
+        listed = unchanged(handle, size=item.size, mtime_ns=item.mtime_ns, inode=item.inode)
+        return content if listed and len(content) == item.size else CHANGED
+    except OSError as error:
+        return why(error)
+    finally:
+        os.close(handle)
+
+
+def _large(packed: Packed, target: zipfile.ZipFile, info: zipfile.ZipInfo, item: Item, opener: Opener) -> None:
+    info.file_size = item.size
+    with explained("place"), target.open(info, "w", force_zip64=item.size > zipfile.ZIP64_LIMIT // 2) as stream:
+        digest = _copied(stream, item, opener)
+    if isinstance(digest, Bad):
+        raise _Spoiled(item, digest)
+    packed.members.append(Member(info.filename, item.size, digest, item.path))
+
+
+def _as_it_is(packed: Packed, item: Item, opener: Opener, lease: Lease) -> None:
+    lease.check()
+    assert packed.staged is not None  # noqa: S101  narrows: pack() staged it
+    with explained("place"):
+        digest = _copied(packed.staged.stream, item, opener)
+    if isinstance(digest, Bad):
+        packed.bad.append((item.pk, str(digest.outcome), digest.reason))
+        return
+    packed.members.append(Member(packed.placement.file_name, item.size, digest, item.path))
+
+
+def _copied(stream: IO[bytes], item: Item, opener: Opener) -> str | Bad:
+    """Source to `stream` block by block; an OSError that escapes is the target's, the source's become reasons."""
+    try:
+        handle = opener.open(item.path)
+    except (Vanished, NotPlain, OSError) as error:
+        return why(error)
+    try:
+        digest = hashlib.sha256()
+        while True:
+            block = _block(handle)
+            if isinstance(block, Bad):
+                return block
+            if not block:
+                break
+            digest.update(block)
+            stream.write(block)
+        listed = unchanged(handle, size=item.size, mtime_ns=item.mtime_ns, inode=item.inode)
+        return digest.hexdigest() if listed else CHANGED
+    finally:
+        os.close(handle)
+
+
+def _block(handle: int) -> bytes | Bad:
+    try:
+        return os.read(handle, BLOCK)
+    except OSError as error:
+        return why(error)

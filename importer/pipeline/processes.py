@@ -1,0 +1,82 @@
+"""An import in processes of its own, with no broker: `import_folder --workers N`."""
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from types import FrameType
+
+from django.db import connections
+from django.utils import timezone
+
+from importer.pipeline.advance import Step, advance
+from importer.pipeline.leases import recover
+from importer.pipeline.worker import Worker, this_owner
+
+IDLE_SECONDS = 0.02
+LOOK_SECONDS = 0.25
+
+
+def run(job_id: int, *, workers: int, look: Callable[[], None]) -> None:
+    """Until the job has ended. `look` is called now and then, to show progress.
+
+    An interrupt, a closed terminal or a polite kill ends it as KeyboardInterrupt, with the job able to go on.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    if workers == 1:
+        _alone(job_id, look)
+    else:
+        _together(job_id, workers, look)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _alone(job_id: int, look: Callable[[], None]) -> None:
+    worker = Worker(owner=this_owner())
+    shown = time.monotonic()
+    while (step := advance(job_id, worker=worker)) is not Step.ENDED:
+        if time.monotonic() - shown > LOOK_SECONDS:
+            look()
+            shown = time.monotonic()
+        if step is Step.IDLE:
+            recover(worker.now())
+            time.sleep(LOOK_SECONDS)
+
+
+def _together(job_id: int, workers: int, look: Callable[[], None]) -> None:
+    connections.close_all()
+    fork = multiprocessing.get_context("fork")
+    crew: list[BaseProcess] = [fork.Process(target=_child, args=(job_id, os.getpid())) for _ in range(workers)]
+    for process in crew:
+        process.start()
+    try:
+        while any(process.is_alive() for process in crew):
+            crew[0].join(LOOK_SECONDS)
+            look()
+            if any(process.exitcode not in {None, 0} for process in crew):
+                recover(timezone.now())
+    except KeyboardInterrupt:
+        for process in crew:
+            process.terminate()
+        for process in crew:
+            process.join()
+        raise
+
+
+def _child(job_id: int, parent: int) -> None:
+    """Ends with the job, or when the parent is gone: nobody would see what it does."""
+    worker = Worker(owner=this_owner())
+    try:
+        while os.getppid() == parent:
+            step = advance(job_id, worker=worker)
+            if step is Step.ENDED:
+                return
+            if step is Step.IDLE:
+                time.sleep(IDLE_SECONDS)
+    except KeyboardInterrupt:
+        return

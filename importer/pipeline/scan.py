@@ -1,0 +1,111 @@
+"""SCAN: the source's names, in order, become chunks for EXTRACT; a killed scan goes on behind its cursor."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+from django.db import transaction
+from django.db.models import F
+
+from importer.core.folder import Opener, SourceAway, walk
+from importer.core.names import raw
+from importer.core.records import Entry, EntryKind
+from importer.core.states import JobStatus, Outcome, Work
+from importer.models import Chunk, ImportJob, Item, move_to
+from importer.pipeline import chunks
+from importer.pipeline.chunks import SYSTEM
+from importer.pipeline.leases import Lease
+from importer.pipeline.worker import Worker
+
+CHUNK_ENTRIES = 500
+# Chunks written with one cursor: a killed scan walks at most so many entries again.
+PER_WRITE = 8
+WRITE_AFTER_SECONDS = 0.5
+
+
+def scan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
+    """Raises SourceAway, LostLease or Stopped."""
+    entries = _entries(job)
+    if job.limit is not None:
+        entries = islice(entries, max(0, job.limit - job.discovered))
+    seq, found = job.discovered, []
+    since = time.monotonic()
+    while part := list(islice(entries, CHUNK_ENTRIES)):
+        lease.check()
+        found.append(_chunk(job.pk, seq, part))
+        seq += len(part)
+        if len(found) >= PER_WRITE or time.monotonic() - since > WRITE_AFTER_SECONDS:
+            _write(lease, found, part[-1].path, worker=worker)
+            found, since = [], time.monotonic()
+        cursor = part[-1].path
+    if found:
+        _write(lease, found, cursor, worker=worker)
+    _done(job, lease, worker=worker)
+
+
+def _entries(job: ImportJob) -> Iterator[Entry]:
+    if job.only_failed:
+        return _failed_before(job)
+    return walk(raw(job.source_root), after=job.scan_cursor)
+
+
+def _failed_before(job: ImportJob) -> Iterator[Entry]:
+    """What failed in the run that is run again, as it is now; what is gone by now is not there to be run again."""
+    failed = Item.objects.filter(job=job.rerun_of_id, seq__gte=_seq_behind(job)).order_by("seq")
+    own = failed.filter(outcome=Outcome.FAILED)
+    theirs = failed.filter(outcome__isnull=True, placement__outcome=Outcome.FAILED)
+    with Opener(raw(job.source_root)) as opener:
+        for path in (own | theirs).values_list("path", flat=True).iterator(chunk_size=2000):
+            yield from _again(opener, raw(job.source_root), path)
+
+
+def _again(opener: Opener, root: bytes, path: str) -> Iterator[Entry]:
+    entry = opener.look(path.rstrip("/"))
+    if entry is None:
+        return
+    if not path.endswith("/"):
+        yield entry
+        return
+    try:
+        for below in walk(root + b"/" + raw(path)):
+            yield replace(below, path=path + below.path)
+    except SourceAway:
+        yield replace(entry, path=path, kind=EntryKind.UNREADABLE)
+
+
+def _seq_behind(job: ImportJob) -> int:
+    if not job.scan_cursor:
+        return 0
+    seen = Item.objects.filter(job=job.rerun_of_id, path=job.scan_cursor).values_list("seq", flat=True).first()
+    return 0 if seen is None else seen + 1
+
+
+def _chunk(job_id: int, seq: int, part: list[Entry]) -> Chunk:
+    size = sum(entry.size for entry in part)
+    return Chunk(
+        job_id=job_id, work=Work.EXTRACT, first_seq=seq, count=len(part), bytes=size, entries=chunks.to_blob(part)
+    )
+
+
+def _write(lease: Lease, found: list[Chunk], cursor: str, *, worker: Worker) -> None:
+    with transaction.atomic():
+        lease.fence()
+        chunks.add(lease.job_id, found)
+        ImportJob.objects.filter(pk=lease.job_id).update(
+            scan_cursor=cursor,
+            discovered=F("discovered") + sum(chunk.count for chunk in found),
+            bytes_found=F("bytes_found") + sum(chunk.bytes for chunk in found),
+        )
+        transaction.on_commit(lambda: worker.wake(lease.job_id, len(found)))
+
+
+def _done(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
+    with transaction.atomic():
+        lease.fence()
+        ImportJob.objects.filter(pk=job.pk).update(scan_done=True)
+        job.refresh_from_db(fields=["open_chunks", "status"])
+        if job.status == JobStatus.SCANNING and job.open_chunks:
+            move_to(job, JobStatus.EXTRACTING, who=SYSTEM, now=worker.now())
+        else:
+            chunks.on_barrier(job.pk, worker=worker)

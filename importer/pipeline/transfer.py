@@ -1,0 +1,125 @@
+"""TRANSFER: a slice of Placements is packed, flushed together, named, and told to the database in one transaction."""
+
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import F
+
+from hierarchy.models import FileVersion
+from importer.core.folder import Opener
+from importer.core.names import raw
+from importer.core.states import Outcome, Work
+from importer.models import Chunk, Conflict, ImportJob, Item, Placement, bulk
+from importer.pipeline import chunks
+from importer.pipeline.containers import lock_scope
+from importer.pipeline.holding import hold
+from importer.pipeline.landing import Landed, land
+from importer.pipeline.leases import Lease, LostLease
+from importer.pipeline.packing import Packed, pack
+from importer.pipeline.worker import Worker
+from storages.places import LocalPlace, archive, quarantine
+
+NOTHING = "Unreadable: no file of it could be read"
+
+
+def transfer(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
+    """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped; then no row speaks of what was written."""
+    _sweep_before(chunk)
+    archive().check(needed=chunk.bytes)
+    packed: list[Packed] = []
+    try:
+        _pack_all(job, chunk, lease, packed)
+        lying = [one for one in packed if one.staged is not None]
+        _intend(lease, lying)
+        for place in (archive(), quarantine()):
+            place.publish([one.staged for one in lying if one.place == place and one.staged is not None])
+    except BaseException:
+        for one in packed:
+            _undo(one)
+        raise
+    _land(job, chunk, lease, packed, worker=worker)
+
+
+def _pack_all(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed]) -> None:
+    """Appends as it goes, so that the caller can undo whatever was written."""
+    asked: list[int] = chunks.unpacked(chunk.entries)
+    placements = Placement.objects.filter(outcome__in=[Outcome.PLANNED, Outcome.CONFLICT]).in_bulk(asked)
+    items = _items(list(placements))
+    with Opener(raw(job.source_root)) as opener:
+        for pk in asked:
+            if pk in placements:
+                one = pack(placements[pk], items.get(pk, []), project=job.project, opener=opener, lease=lease)
+                packed.append(one)
+
+
+def _items(placements: Sequence[int]) -> dict[int, list[Item]]:
+    of: dict[int, list[Item]] = {}
+    for item in Item.objects.filter(placement__in=placements, outcome__isnull=True).order_by("placement", "seq"):
+        if item.placement_id is not None:
+            of.setdefault(item.placement_id, []).append(item)
+    return of
+
+
+def _land(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed], *, worker: Worker) -> None:
+    lying = [one for one in packed if one.staged is not None]
+    clear, conflicting = [one for one in lying if not one.held], [one for one in lying if one.held]
+    try:
+        with transaction.atomic():
+            lock_scope(job.project, scope=job.uid_scope)
+            lease.fence()
+            _tell_bad(packed)
+            landed = land(job, clear, now=worker.now())
+            landed.unwanted += hold(job, conflicting, now=worker.now())
+            _requeue(job, landed)
+            chunks.end(lease, worker=worker, bytes_moved=F("bytes_moved") + chunk.bytes)
+    except LostLease:
+        for one in lying:
+            one.place.delete(one.path)
+        raise
+    for one in landed.unwanted:
+        one.place.delete(one.path)
+
+
+def _tell_bad(packed: Sequence[Packed]) -> None:
+    bulk.update(Item, ["outcome", "reason"], [row for one in packed for row in one.bad])
+    nothing = [(one.placement.pk, str(Outcome.FAILED), NOTHING) for one in packed if one.staged is None]
+    bulk.update(Placement, ["outcome", "reason"], nothing)
+
+
+def _requeue(job: ImportJob, landed: Landed) -> None:
+    """Who lost its place since the plan is read again, into quarantine, by a chunk of its own."""
+    rows = [(one.pk, one.first_seq, one.bytes) for one in landed.losers]
+    chunks.add(job.pk, list(chunks.sliced(job.pk, Work.TRANSFER, rows)))
+
+
+def _intend(lease: Lease, lying: Sequence[Packed]) -> None:
+    """Written before the final names are: who takes over from a killed worker knows what to look for."""
+    before = Chunk.objects.filter(pk=lease.pk).values_list("answers", flat=True).get()
+    intents = chunks.unpacked(before) if before else []
+    intents += [["quarantine" if one.held else "archive", one.path] for one in lying]
+    if not lease.held().update(answers=chunks.packed(intents)):
+        raise LostLease
+
+
+def _sweep_before(chunk: Chunk) -> None:
+    """Bytes that a killed worker named before it could tell the database are no file of the archive."""
+    if not chunk.answers:
+        return
+    intents = chunks.unpacked(chunk.answers)
+    for kind, place in (("archive", archive()), ("quarantine", quarantine())):
+        paths = {path for told, path in intents if told == kind}
+        for path in paths - _spoken_of(kind, paths):
+            place.delete(path)
+
+
+def _spoken_of(kind: str, paths: set[str]) -> set[str]:
+    rows = FileVersion.objects if kind == "archive" else Conflict.objects
+    return set(rows.filter(path__in=paths).values_list("path", flat=True))  # type: ignore[attr-defined]
+
+
+def _undo(one: Packed) -> None:
+    if one.staged is None:
+        return
+    place: LocalPlace = one.place
+    place.discard(one.staged)
+    place.delete(one.path)

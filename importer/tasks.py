@@ -1,0 +1,41 @@
+"""What the broker may ask for. Every task takes ids, may run twice, and may be lost."""
+
+import time
+
+from django.utils import timezone
+
+from config import celery_app
+from importer.pipeline import sweep as sweeping
+from importer.pipeline.advance import Step, advance
+from importer.pipeline.worker import Worker, this_owner
+
+# After so long a worker goes to the back of the queue, so that one big job does not keep the small ones waiting.
+TURN_SECONDS = 10
+MOST_WAKES = 8
+
+
+def wake(job_id: int, count: int) -> None:
+    """Tells up to `count` workers that a job has work; one that finds none ends at once."""
+    for _ in range(min(count, MOST_WAKES)):
+        work.delay(job_id)
+
+
+@celery_app.task(name="importer.tasks.work")
+def work(job_id: int) -> None:
+    worker = Worker(owner=this_owner(), wake=wake)
+    end = time.monotonic() + TURN_SECONDS
+    while advance(job_id, worker=worker) is Step.DID:
+        if time.monotonic() > end:
+            work.delay(job_id)
+            return
+
+
+@celery_app.task(name="importer.tasks.sweep")
+def sweep() -> None:
+    for job_id in sweeping.sweep(worker=Worker(owner=this_owner(), wake=wake)):
+        work.delay(job_id)
+
+
+@celery_app.task(name="importer.tasks.drop_leftovers")
+def drop_leftovers() -> None:
+    sweeping.drop_leftovers(now=timezone.now())
