@@ -121,17 +121,21 @@ def _folder(name: str, *, owner: str | None) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _as(user: str | None, command: Sequence[object], *, dies_with_parent: bool = False) -> list[str]:
-    """The command as another user; and, where the kernel can, ended when this process is killed."""
+def tied_to_parent(command: Sequence[object]) -> list[str]:
+    """The command, asked to end when the process that starts it is killed, where the kernel can do that."""
     setpriv = shutil.which("setpriv")
     words = [str(word) for word in command]
-    if not setpriv:
-        return ["runuser", "-u", user, "--", *words] if user else words
-    options = ["--pdeathsig", "TERM"] if dies_with_parent else []
-    if user:
-        group = str(pwd.getpwnam(user).pw_gid)
-        options += ["--reuid", user, "--regid", group, "--init-groups"]
-    return [setpriv, *options, *words] if options else words
+    return [setpriv, "--pdeathsig", "TERM", *words] if setpriv else words
+
+
+def _as(user: str | None, command: Sequence[object]) -> list[str]:
+    """The command as another user."""
+    words = [str(word) for word in command]
+    if not user:
+        return words
+    if not shutil.which("setpriv"):
+        return ["runuser", "-u", user, "--", *words]
+    return ["setpriv", "--reuid", user, "--regid", str(pwd.getpwnam(user).pw_gid), "--init-groups", *words]
 
 
 @contextmanager
@@ -141,7 +145,7 @@ def _running(
     """In a session of its own, so that a Ctrl-C reaches the tests first and the server last."""
     with log.open("wb") as output:
         server = subprocess.Popen(
-            _as(user, command, dies_with_parent=True),
+            _as(user, tied_to_parent(command)),
             cwd=log.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
         )  # fmt: skip
     try:
