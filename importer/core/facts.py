@@ -18,7 +18,10 @@ def facts(settled: Settled) -> dict[str, Any]:
         "accession_number": settled.accession_number,
     }
     found = {"subject": subject, "session": session, "acquisition": moment(settled.acquisition_time)}
-    said = {level: {key: value for key, value in values.items() if value not in {None, ""}} for level, values in found.items()}
+    said = {
+        level: {key: value for key, value in values.items() if value not in {None, ""}}
+        for level, values in found.items()
+    }
     return {**said, "modality": settled.modality}
 
 

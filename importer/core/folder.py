@@ -12,7 +12,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from importer.core.names import printable, raw
 from importer.core.records import Entry, EntryKind
@@ -130,11 +130,11 @@ def _once(names: Iterator[bytes], first: bytes) -> Iterator[bytes]:
 
 
 def _spilled(names: list[bytes]) -> BinaryIO:
-    run = tempfile.TemporaryFile()
+    run = tempfile.TemporaryFile()  # noqa: SIM115  closed by whoever reads it back
     for start in range(0, len(names), 1000):
         pickle.dump(names[start : start + 1000], run)
     run.seek(0)
-    return run  # type: ignore[return-value]
+    return run
 
 
 def _read_back(run: BinaryIO) -> Iterator[bytes]:
@@ -190,7 +190,7 @@ class Opener:
         self._root = _opened_root(root)
         self._chain: list[tuple[bytes, int]] = []
 
-    def __enter__(self) -> "Opener":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

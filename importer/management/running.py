@@ -16,6 +16,7 @@ from importer.models import ImportJob
 from importer.pipeline.processes import run
 
 REFUSED, FAILED, QUARANTINED, CLEAN = 2, 1, 3, 0
+MOST_WORKERS = 64
 FORMATS = (".csv", ".jsonl")
 
 
@@ -25,7 +26,9 @@ def refuse(reason: str) -> NoReturn:
 
 def add_running_options(parser: ArgumentParser) -> None:
     parser.add_argument("--as", dest="actor", metavar="USER", help="act as this user (name or mail), with their rights")
-    parser.add_argument("--workers", type=int, metavar="N", help="processes to use (default: one per processor, at most 4)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes to use (default: one per processor, at most 4)"
+    )
     parser.add_argument("--queue", action="store_true", help="only hand it to the workers that run anyway")
     parser.add_argument("--report", metavar="FILE", help="audit report, .csv or .jsonl; - is CSV on standard output")
     parser.add_argument("--conflict-report", metavar="FILE", help="conflict report, in the same way")
@@ -36,11 +39,13 @@ def check_running_options(options: dict[str, Any]) -> None:
     for name in ("report", "conflict_report"):
         target = options[name]
         if target and target != "-" and Path(target).suffix not in FORMATS:
-            refuse(f"--{name.replace('_', '-')} {target}: a report ends in .csv or .jsonl, or is - for standard output.")
+            refuse(
+                f"--{name.replace('_', '-')} {target}: a report ends in .csv or .jsonl, or is - for standard output."
+            )
         if target and options["queue"]:
             refuse("With --queue there is no report yet: ask for it with import_report when the import has ended.")
-    if options["workers"] is not None and not 1 <= options["workers"] <= 64:
-        refuse("--workers takes a number from 1 to 64.")
+    if options["workers"] is not None and not 1 <= options["workers"] <= MOST_WORKERS:
+        refuse(f"--workers takes a number from 1 to {MOST_WORKERS}.")
 
 
 def actor_named(name: str | None) -> User | None:
@@ -51,6 +56,11 @@ def actor_named(name: str | None) -> User | None:
     return found or refuse(f"There is no active user {name}.")
 
 
+def job_numbered(pk: int) -> ImportJob:
+    found = ImportJob.objects.select_related("project__group").filter(pk=pk).first()
+    return found or refuse(f"There is no import {pk}.")
+
+
 def run_to_the_end(job: ImportJob, options: dict[str, Any], *, default_workers: int) -> NoReturn:
     """Runs the job here and exits with the contract's code."""
     progress = Progress(job.pk)
@@ -59,7 +69,8 @@ def run_to_the_end(job: ImportJob, options: dict[str, Any], *, default_workers: 
     except KeyboardInterrupt:
         progress.clear()
         sys.stderr.write(
-            f"Interrupted. Import {job.pk} can go on: `manage.py sweep` finishes it, `manage.py cancel_import {job.pk}` ends it.\n"
+            f"Interrupted. Import {job.pk} can go on: `manage.py sweep` finishes it, "
+            f"`manage.py cancel_import {job.pk}` ends it.\n"
         )
         sys.exit(FAILED)
     progress.clear()
@@ -82,7 +93,9 @@ class Progress:
             self._paused = job.pause_reason
             sys.stderr.write(f"Paused, goes on by itself: {job.pause_reason}\n")
         if self.on:
-            said = f"{job.status}: {job.discovered:,} found, {job.extracted:,} read, {job.bytes_moved / 1e6:,.1f} MB moved"
+            said = (
+                f"{job.status}: {job.discovered:,} found, {job.extracted:,} read, {job.bytes_moved / 1e6:,.1f} MB moved"
+            )
             sys.stderr.write(f"\r\x1b[K{said}")
             sys.stderr.flush()
 
@@ -112,7 +125,9 @@ def write_lines(lines: Iterable[str], stream: Any) -> None:
 
 def tell(job: ImportJob, *, stream_is_taken: bool) -> None:
     stream = sys.stderr if stream_is_taken else sys.stdout
-    counts = ", ".join(f"{getattr(job, name):,} {name}" for name in ("imported", "skipped", "conflict", "failed", "cancelled"))
+    counts = ", ".join(
+        f"{getattr(job, name):,} {name}" for name in ("imported", "skipped", "conflict", "failed", "cancelled")
+    )
     stream.write(f"Import {job.pk} {job.status.replace('_', ' ')}: {job.discovered:,} files found: {counts}.\n")
     if job.error:
         stream.write(f"{job.error}\n")

@@ -24,7 +24,8 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Seq
         return
     marks = ", ".join(["%s"] * len(columns))
     with connection.cursor() as cursor:
-        cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", [_bound(row) for row in rows])
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608  names of our own models
+        cursor.executemany(statement, [_bound(row) for row in rows])
 
 
 def update(
@@ -39,9 +40,8 @@ def update(
         return
     pairs = ", ".join(f'"{column}" = %s' for column in columns)
     with connection.cursor() as cursor:
-        cursor.executemany(
-            f'UPDATE {table} SET {pairs} WHERE "{key}" = %s', [(*_bound(row[1:]), _bound(row[:1])[0]) for row in rows]
-        )
+        statement = f'UPDATE {table} SET {pairs} WHERE "{key}" = %s'  # noqa: S608  names of our own models
+        cursor.executemany(statement, [(*_bound(row[1:]), *_bound(row[:1])) for row in rows])
 
 
 def _update_from_values(
@@ -51,9 +51,8 @@ def _update_from_values(
     kind_of = {column: (kind or "text").replace("bigserial", "bigint") for column, kind in kinds.items()}
     pairs = ", ".join(f'"{column}" = v."{column}"::{kind_of[column]}' for column in columns)
     names = ", ".join(f'"{column}"' for column in (key, *columns))
-    statement = (
-        f'UPDATE {table} SET {pairs} FROM (VALUES %s) AS v({names}) WHERE {table}."{key}" = v."{key}"::{kind_of[key]}'
-    )
+    same = f'{table}."{key}" = v."{key}"::{kind_of[key]}'
+    statement = f"UPDATE {table} SET {pairs} FROM (VALUES %s) AS v({names}) WHERE {same}"  # noqa: S608  our own names
     with connection.cursor() as cursor:
         execute_values(cursor.cursor, statement, [_bound(row) for row in rows], page_size=PAGE)
 

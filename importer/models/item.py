@@ -35,7 +35,7 @@ class Placement(models.Model):
 
     outcome = models.CharField(max_length=9, null=True)
     reason = models.TextField(blank=True)
-    # What COMPARE is asked: `whole` (is it what stands there?), `twins` (are instances of one UID the same?), or nothing.
+    # What COMPARE is asked: `whole` (is it what stands there?), `twins` (is one UID one content?), or nothing.
     asks = models.CharField(max_length=5, blank=True)
     conflict_level = models.CharField(max_length=11, blank=True)
     conflict_type = models.CharField(max_length=48, blank=True)

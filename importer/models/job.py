@@ -102,7 +102,9 @@ class ImportJob(Leased):
             CheckConstraint(condition=Q(source_kind__in=[k.value for k in SourceKind]), name="job_source_kind_known"),
             CheckConstraint(condition=Q(strategy__in=[s.value for s in Strategy]), name="job_strategy_known"),
             CheckConstraint(condition=Q(uid_scope__in=[s.value for s in UidScope]), name="job_uid_scope_known"),
-            CheckConstraint(condition=Q(missing_meta__in=[m.value for m in MissingMeta]), name="job_missing_meta_known"),
+            CheckConstraint(
+                condition=Q(missing_meta__in=[m.value for m in MissingMeta]), name="job_missing_meta_known"
+            ),
         ]
         indexes: ClassVar = [
             models.Index(fields=["status"], condition=~Q(status__in=sorted(FINAL)), name="job_live"),

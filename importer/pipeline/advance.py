@@ -30,6 +30,12 @@ FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 300
 
 WORK: dict[str, Callable[..., None]] = {Work.EXTRACT: extract, Work.COMPARE: compare, Work.TRANSFER: transfer}
+# What one worker does for the whole job, once its chunks are done.
+STAGES: dict[str, Callable[..., bool | None]] = {
+    JobStatus.PLANNING: plan,
+    JobStatus.FINISHING: finish,
+    JobStatus.CANCELLING: finish_cancelled,
+}
 
 
 class Step(Enum):
@@ -57,17 +63,14 @@ def advance(job_id: int, *, worker: Worker) -> Step:
 def _step(job: ImportJob, worker: Worker) -> Step:
     if job.status == JobStatus.PAUSED:
         return _resume(job, worker)
-    if job.status == JobStatus.CANCELLING:
-        return _with_job(job, worker, finish_cancelled)
     if job.status in {JobStatus.PENDING, JobStatus.SCANNING}:
         return _scanning(job, worker)
-    if _chunk(job, worker):
+    if job.status != JobStatus.CANCELLING and _chunk(job, worker):
         return Step.DID
-    if job.status == JobStatus.PLANNING and not job.open_chunks:
-        return _with_job(job, worker, plan)
-    if job.status == JobStatus.FINISHING:
-        return _with_job(job, worker, finish)
-    return Step.IDLE
+    stage = STAGES.get(JobStatus(job.status))
+    if stage is None or (job.status == JobStatus.PLANNING and job.open_chunks):
+        return Step.IDLE
+    return _with_job(job, worker, stage)
 
 
 def _scanning(job: ImportJob, worker: Worker) -> Step:

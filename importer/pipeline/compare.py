@@ -58,7 +58,9 @@ def _answer(placement: Placement, opener: Opener, lease: Lease) -> Answer:
     if placement.asks == "twins":
         items = _only_twins(items)
     kept: dict[str, Member] = {}
-    duplicates, twins, bad = [], [], []
+    duplicates: list[int] = []
+    twins: list[int] = []
+    bad = []
     for item in items:
         lease.check()
         found = digested(opener, item)
@@ -108,4 +110,3 @@ def digested(opener: Opener, item: Item) -> str | Bad:
         return why(error)
     finally:
         os.close(handle)
-

@@ -58,9 +58,7 @@ def _sessions(tree: Tree, project: Project, targets: Sequence[Target], *, scope:
     return found
 
 
-def _acquisitions(
-    tree: Tree, project: Project, targets: Sequence[Target], sessions: list[int], *, scope: str
-) -> None:
+def _acquisitions(tree: Tree, project: Project, targets: Sequence[Target], sessions: list[int], *, scope: str) -> None:
     labels = {t.acquisition_label for t in targets if t.acquisition_label}
     by_label = Acquisition.objects.filter(session__in=sessions, label__in=labels)
     uids = {t.acquisition_uid for t in targets}

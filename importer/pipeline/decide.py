@@ -36,7 +36,7 @@ def _answers(job: ImportJob) -> Iterator[list[Answer]]:
     """In the order of first source paths, as they were asked."""
     asked = Chunk.objects.filter(job=job, work=Work.COMPARE).exclude(answers=b"").order_by("first_seq", "id")
     for blob in asked.values_list("answers", flat=True).iterator(chunk_size=10):
-        yield list(from_blob(blob))
+        yield list(from_blob(bytes(blob)))
 
 
 def _apply(job: ImportJob, page: Sequence[Answer], winners: dict[tuple[str, ...], str]) -> None:
@@ -121,4 +121,3 @@ def _twin(placement: Placement, item: Item) -> Placement:
     twin.reason = SENTENCES[ConflictType.INSTANCE_UID]
     twin.candidates = [{"level": Level.FILE, "id": None, "uid": item.sop_uid, "path": path_of(placement)}]
     return twin
-

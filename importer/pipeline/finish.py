@@ -1,5 +1,7 @@
 """FINISH: the sums, and with them the end of the job. The law of conservation is checked here, for every job."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Count, F
 from django.db.models.functions import Coalesce
@@ -61,7 +63,17 @@ def _write_unread(job: ImportJob) -> None:
 def _write_cancelled(chunk: Chunk) -> None:
     columns = ["job_id", "seq", "path", "size", "mtime_ns", "inode", "sop_uid", "outcome", "reason"]
     rows = [
-        (chunk.job_id, seq, entry.path, entry.size, entry.mtime_ns, entry.inode, "", str(Outcome.CANCELLED), "Cancelled")
+        (
+            chunk.job_id,
+            seq,
+            entry.path,
+            entry.size,
+            entry.mtime_ns,
+            entry.inode,
+            "",
+            str(Outcome.CANCELLED),
+            "Cancelled",
+        )
         for seq, entry in enumerate(chunks.from_blob(chunk.entries), chunk.first_seq)
     ]
     bulk.insert(Item, columns, rows)
@@ -79,5 +91,5 @@ def _end(job: ImportJob, lease: Lease, end: JobStatus, counts: dict[str, int], *
     with transaction.atomic():
         lease.fence()
         now = worker.now()
-        sums = {outcome.value: counts.get(outcome, 0) for outcome in COUNTED}
+        sums: dict[str, Any] = {outcome.value: counts.get(outcome, 0) for outcome in COUNTED}
         move_to(job, end, who=SYSTEM, now=now, finished_at=now, **sums)

@@ -31,7 +31,9 @@ def hold(job: ImportJob, packed: Sequence[Packed], *, now: datetime) -> list[Pac
             rows.append(_row(job, one, key, now=now))
     Conflict.objects.bulk_create(rows)
     bulk.update(
-        Placement, ["outcome", "reason"], [(o.placement.pk, str(o.placement.outcome), o.placement.reason) for o in unwanted]
+        Placement,
+        ["outcome", "reason"],
+        [(o.placement.pk, str(o.placement.outcome), o.placement.reason) for o in unwanted],
     )
     return unwanted
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from hierarchy.models import File, FileVersion, Manifest, Project
+from hierarchy.models import File, FileVersion, Manifest
 from importer.core import manifest
 from importer.core.filetypes import file_type
 from importer.core.states import ConflictType, Level, Outcome, PlacementKind, Upsert
@@ -39,9 +39,9 @@ def land(job: ImportJob, packed: Sequence[Packed], *, now: datetime) -> Landed:
     """Inside the transaction that holds the scope's lock and ends the chunk."""
     landed = Landed()
     arrived = _resolved(job, packed, landed)
-    make(job.project, [(one.placement, node) for one, node in arrived])
+    make([(one.placement, node) for one, node in arrived])
     _settle_upserts(arrived)
-    arrived = _without_standing(job.project, arrived, landed)
+    arrived = _without_standing(arrived, landed)
     _write_files(job, arrived, now=now)
     bulk.update(Placement, COLUMNS, [_row(one.placement) for one in packed])
     return landed
@@ -89,11 +89,9 @@ def _settle_upserts(arrived: Sequence[tuple[Packed, Node]]) -> None:
         one.placement.upserts = upserts
 
 
-def _without_standing(
-    project: Project, arrived: Sequence[tuple[Packed, Node]], landed: Landed
-) -> list[tuple[Packed, Node]]:
+def _without_standing(arrived: Sequence[tuple[Packed, Node]], landed: Landed) -> list[tuple[Packed, Node]]:
     """A file that landed there since the plan stays as it is."""
-    standing = _standing(project, arrived)
+    standing = _standing(arrived)
     free = []
     for one, node in arrived:
         key = (node.level, node.id, one.placement.file_name)
@@ -113,7 +111,7 @@ def _without_standing(
     return free
 
 
-def _standing(project: Project, arrived: Sequence[tuple[Packed, Node]]) -> dict[Any, Any]:
+def _standing(arrived: Sequence[tuple[Packed, Node]]) -> dict[Any, Any]:
     found: dict[Any, Any] = {}
     for level in {node.level for _, node in arrived}:
         here = [(one, node) for one, node in arrived if node.level == level]

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import models
 
-from hierarchy.models import Acquisition, Project, Session, Subject
+from hierarchy.models import Acquisition, Session, Subject
 from importer.core.facts import as_fields
 from importer.core.states import Level, Upsert
 from importer.core.tree import LEVELS, Node
@@ -20,7 +20,7 @@ PARENT = {Level.SUBJECT: "project_id", Level.SESSION: "subject_id", Level.ACQUIS
 TIME = ("timestamp", "timestamp_offset", "timestamp_zone")
 
 
-def make(project: Project, arrived: Sequence[tuple[Placement, Node]]) -> None:
+def make(arrived: Sequence[tuple[Placement, Node]]) -> None:
     """Every new node gets its row and id; standing ones get what they lack, never another value."""
     for level in LEVELS:
         said = _said(level, arrived)
@@ -41,7 +41,10 @@ def _said(level: Level, arrived: Sequence[tuple[Placement, Node]]) -> dict[Node,
 
 
 def _create(level: Level, said: dict[Node, dict[str, Any]]) -> None:
-    rows = [MODELS[level](**{PARENT[level]: _above(node), "label": node.label}, **_own(node, facts)) for node, facts in said.items()]
+    rows = [
+        MODELS[level](**{PARENT[level]: _above(node), "label": node.label}, **_own(node, facts))
+        for node, facts in said.items()
+    ]
     MODELS[level]._default_manager.bulk_create(rows)
     for node, row in zip(said, rows, strict=True):
         node.id = row.pk

@@ -8,7 +8,7 @@ from django.db.models import Count, Q
 
 from hierarchy.models import File, Project
 from importer.core.states import ConflictType, Level, PlacementKind
-from importer.core.tree import LEVELS, Clash, Node, Tree
+from importer.core.tree import LEVELS, Clash, Node
 from importer.models import ImportJob, Item, Placement, bulk
 from importer.pipeline.containers import load, new_tree, target_of
 from importer.pipeline.leases import Lease
@@ -91,7 +91,9 @@ def _mark_taken(level: Level, wanted: dict[Any, Placement], page: Sequence[Place
     files = File.objects.filter(
         **{f"{level}__in": {container for container, _ in wanted}}, name__in={name for _, name in wanted}
     )
-    standing = {(at, name): (pk, version) for pk, at, name, version in files.values_list("id", level, "name", "version")}
+    standing = {
+        (at, name): (pk, version) for pk, at, name, version in files.values_list("id", level, "name", "version")
+    }
     for one in page:
         found = standing.get((container_id(one, project), one.file_name))
         if found is not None:
@@ -111,7 +113,7 @@ def _ask_where_instances_meet(job: ImportJob) -> None:
     """One SOPInstanceUID comes twice in one series."""
     items = Item.objects.filter(job=job, outcome__isnull=True, placement__kind=PlacementKind.SERIES)
     meeting = items.values("placement", "sop_uid").annotate(times=Count("id")).filter(times__gt=1)
-    found = sorted({placement for placement in meeting.order_by().values_list("placement", flat=True)})
+    found = sorted(set(meeting.order_by().values_list("placement", flat=True)))
     for start in range(0, len(found), PAGE):
         page = Q(pk__in=found[start : start + PAGE], asks="")
         Placement.objects.filter(page, job=job).update(asks="twins")

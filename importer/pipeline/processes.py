@@ -32,7 +32,7 @@ def run(job_id: int, *, workers: int, look: Callable[[], None]) -> None:
         _together(job_id, workers, look)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

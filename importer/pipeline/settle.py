@@ -45,7 +45,7 @@ def settle_all(job: ImportJob, lease: Lease) -> None:
         _settle_page(job, page, around)
     for page in in_pages(Placement.objects.filter(job=job, kind=PlacementKind.FILE)):
         lease.check()
-        _attach_page(job, page, around)
+        _attach_page(page, around)
 
 
 def _join_the_nameless(job: ImportJob) -> None:
@@ -159,7 +159,7 @@ def _tell(around: Surroundings, placement: Placement, folders: Sequence[str]) ->
         )
 
 
-def _attach_page(job: ImportJob, page: Sequence[Placement], around: Surroundings) -> None:
+def _attach_page(page: Sequence[Placement], around: Surroundings) -> None:
     paths = dict(Item.objects.filter(placement__in=page).values_list("placement_id", "path"))
     for placement in page:
         attach = around.place(paths[placement.pk])
@@ -177,4 +177,3 @@ def _attach_page(job: ImportJob, page: Sequence[Placement], around: Surroundings
 
 def _row(placement: Placement) -> tuple[Any, ...]:
     return (placement.pk, *(getattr(placement, column) for column in COLUMNS))
-

@@ -114,7 +114,7 @@ def _sweep_before(chunk: Chunk) -> None:
 
 def _spoken_of(kind: str, paths: set[str]) -> set[str]:
     rows = FileVersion.objects if kind == "archive" else Conflict.objects
-    return set(rows.filter(path__in=paths).values_list("path", flat=True))  # type: ignore[attr-defined]
+    return set(rows.filter(path__in=paths).values_list("path", flat=True))
 
 
 def _undo(one: Packed) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+# Field 22 of /proc/PID/stat, counted from behind the command's name.
+START_TIME = 19
+
 
 def no_wake(job_id: int, count: int) -> None:
     """For workers that poll."""
@@ -54,7 +57,7 @@ def proved_dead(owner: str) -> bool:
 def started(pid: int) -> str:
     """The process's start in clock ticks since boot, empty when there is none or it is a zombie (proc(5), stat)."""
     words = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    return words[19] if len(words) > 19 and words[0] not in {"Z", "X"} else ""
+    return words[START_TIME] if words and words[0] not in {"Z", "X"} else ""
 
 
 def _read(path: str) -> str:

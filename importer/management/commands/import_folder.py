@@ -42,7 +42,9 @@ class Command(BaseCommand):
         parser.add_argument("--uid-scope", default="project", choices=[s.value for s in UidScope])
         parser.add_argument("--missing-meta", default="hold", choices=[m.value for m in MissingMeta])
         parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
-        parser.add_argument("--transfer", default="auto", choices="auto copy hardlink symlink move reference".split())
+        parser.add_argument(
+            "--transfer", default="auto", choices=["auto", "copy", "hardlink", "symlink", "move", "reference"]
+        )
         parser.add_argument("--delete-source", default="never", choices=["never", "on_success"])
         parser.add_argument("--checksum", action="store_true", help="compare digests (always done for a folder)")
         parser.add_argument("--dry-run", action="store_true", help="plan, report, write nothing")
@@ -50,7 +52,7 @@ class Command(BaseCommand):
             parser.add_argument(flag, dest=name, action="append", help="not built yet")
         add_running_options(parser)
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def handle(self, *_args: Any, **options: Any) -> None:
         _check(options)
         check_running_options(options)
         actor = actor_named(options["actor"])
