@@ -6,7 +6,7 @@ A `Said` is what some of the instances said: small whatever their number, mergea
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Self
 
@@ -20,8 +20,6 @@ KEPT = 2
 _LABEL_TIME = "%Y-%m-%dT%H-%M-%S"
 _NUMBERED = re.compile(r"(-?[0-9]+) - (.+)", re.DOTALL)
 _FIRST = ("firstname", "lastname", "sex", "age_seconds", "weight_kg", "operator", "accession_number", "modality")
-
-Value = str | int | float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +43,6 @@ class Settled:
     operator: str = ""
     accession_number: str = ""
     modality: str = ""
-
-    def to_json(self) -> dict[str, Any]:
-        """Empty fields are left out; a moment is [ISO 8601 with offset, zone]."""
-        moments = {name: _written(getattr(self, name)) for name in ("session_time", "acquisition_time")}
-        return {name: value for name, value in (asdict(self) | moments).items() if value not in ("", None, False)}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        moments = {name: _moment(data.get(name)) for name in ("session_time", "acquisition_time")}
-        return cls(**{**data, **moments})
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,8 +235,8 @@ def _label_ms(label: str) -> int | None:
         return None
 
 
-def _written(moment: Moment | None) -> list[str] | None:
-    return [moment.at.isoformat(), moment.zone] if moment else None
+def _written(moment: Moment) -> list[str]:
+    return [moment.at.isoformat(), moment.zone]
 
 
 def _moment(written: list[str] | None) -> Moment | None:
