@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,11 +17,14 @@ from django.conf import settings
 
 from hierarchy.decode.why import NoPicture, Why
 
-# Seconds on the clock; the child has its own limit of processor time.
+# Seconds on the clock. More than the child's own limit of processor time, so that what comes first tells them apart:
+# bytes that are never to be tried again, or a slow disk.
 TIMEOUT = 10.0
 # Seconds that a request waits for its turn.
 TURN = 15.0
 AT_ONCE = threading.BoundedSemaphore(2)
+# SIGXCPU at the soft limit, SIGKILL at the hard one.
+OUT_OF_TIME = {-signal.SIGXCPU, -signal.SIGKILL}
 # Nothing of our own environment goes in: it holds secrets, and the bytes that the child reads are hostile.
 ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "LANG": "C.UTF-8"}
 
@@ -72,14 +76,13 @@ def _asked(request: Mapping[str, Any], *, handle: int) -> Answer:
             out, _ = child.communicate(json.dumps(request).encode() + b"\n", timeout=TIMEOUT)
         except subprocess.TimeoutExpired as error:
             child.kill()
-            raise NoPicture(Why.TOO_LONG) from error
+            raise NoPicture(Why.SLOW) from error
     return _understood(out, status=child.returncode)
 
 
 def _understood(out: bytes, *, status: int) -> Answer:
     if status:
-        # SIGXCPU ends a child that used up its processor time; SIGKILL comes with it where the first is caught.
-        raise NoPicture(Why.TOO_LONG if status in {-24, -9} else Why.CRASHED)
+        raise NoPicture(Why.TOO_LONG if status in OUT_OF_TIME else Why.CRASHED)
     line, _, body = out.partition(b"\n")
     said = json.loads(line)
     if "why" in said:

@@ -12,7 +12,7 @@ import sys
 import warnings
 
 MEMORY = 2 * 1024**3
-CPU_SECONDS = 10
+CPU_SECONDS = 8
 
 
 def limit() -> None:

@@ -14,6 +14,7 @@ class Why(StrEnum):
     NO_SLICE = "no such slice"
     TOO_LARGE = "too large to show here"
     TOO_LONG = "takes too long to decode"
+    SLOW = "took too long, load the page again"
     CRASHED = "the decoder crashed"
     MISSING = "its bytes are not where they were stored"
     AWAY = "the archive cannot be reached"
@@ -21,7 +22,7 @@ class Why(StrEnum):
 
 
 # What another attempt may bring: never remembered.
-PASSING = frozenset({Why.MISSING, Why.AWAY, Why.BUSY})
+PASSING = frozenset({Why.MISSING, Why.AWAY, Why.BUSY, Why.SLOW})
 
 
 class NoPicture(Exception):

@@ -189,8 +189,16 @@ def test_a_decoder_that_hangs_is_ended(monkeypatch, tmp_path):
     hanging.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(hanging))
     monkeypatch.setattr(decoder, "TIMEOUT", 0.5)
-    assert refusal(shipped("CT_small.dcm")) is Why.TOO_LONG
+    assert refusal(shipped("CT_small.dcm")) is Why.SLOW
     assert not Path("/proc", (tmp_path / "pid").read_text().strip()).exists()
+
+
+def test_a_decoder_that_uses_up_its_processor_time_is_ended_by_its_own_limit(monkeypatch, tmp_path):
+    spinning = tmp_path / "spinning"
+    spinning.write_text("#!/bin/sh\nulimit -t 1\nwhile :; do :; done\n")
+    spinning.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(spinning))
+    assert refusal(shipped("CT_small.dcm")) is Why.TOO_LONG
 
 
 def test_only_a_few_decoders_run_at_once_and_who_waits_too_long_is_told(monkeypatch):
