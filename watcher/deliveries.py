@@ -1,5 +1,7 @@
 """What the watcher and the database say about one folder in a root, as values."""
 
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -43,3 +45,18 @@ def same_delivery(known: Known, *, device: int, inode: int, fingerprint: str) ->
     """
     moved_root = known.device != device
     return known.fingerprint == fingerprint and (moved_root or known.inode == inode)
+
+
+def turns(ready: Mapping[int, Sequence[bytes]], *, importing: Mapping[int, int], free: int) -> list[tuple[int, bytes]]:
+    """Who is claimed next, (root, name), `free` at most: in each root the oldest first, and among the roots always
+    the one with the fewest imports under way, so that a root with thousands does not keep another waiting."""
+    left = {root: deque(names) for root, names in ready.items() if names}
+    busy = {root: importing.get(root, 0) for root in left}
+    taken: list[tuple[int, bytes]] = []
+    while left and len(taken) < free:
+        root = min(left, key=lambda one: (busy[one], one))
+        taken.append((root, left[root].popleft()))
+        busy[root] += 1
+        if not left[root]:
+            del left[root]
+    return taken

@@ -66,6 +66,10 @@ class RootHandler(FileSystemEventHandler):
             self._changed = True
         self._wake()
 
+    @property
+    def noted(self) -> bool:
+        return self._changed
+
     def drain(self) -> Hint:
         with self._lock:
             hint = Hint(changed=self._changed, renamed=frozenset(self._renamed))
@@ -143,6 +147,10 @@ class Hints:
 
     def armed(self, root: int) -> bool:
         return root in self._armed
+
+    def noted(self, root: int) -> bool:
+        armed = self._armed.get(root)
+        return armed is not None and armed.handler.noted
 
     def drain(self, root: int) -> Hint:
         """What was noted since the last time."""

@@ -68,6 +68,8 @@ class Batch(models.Model):
     seen_at = models.DateTimeField()
     claimed_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    # When it was no longer in its drop folder as it was delivered: gone, or changed into a later delivery.
+    left_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -85,6 +87,14 @@ class Batch(models.Model):
             ),
             UniqueConstraint(fields=["drop_folder", "name", "inode", "generation"], name="batch_identity"),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["drop_folder", "id"], condition=Q(left_at__isnull=True), name="batch_lying_there"),
+            models.Index(
+                fields=["status", "id"],
+                condition=Q(status__in=sorted(OPEN | {BatchStatus.NEEDS_REVIEW})),
+                name="batch_unsettled",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.label
@@ -99,7 +109,7 @@ class Watch(models.Model):
     owner = models.CharField(max_length=255, blank=True)
     since = models.DateTimeField(null=True, blank=True)
     beat_at = models.DateTimeField(null=True, blank=True)
-    # {"roots": {drop folder id: {mode, healthy, reason, scanned_at, settling: [{name, since, why}], found: {...}}}}
+    # Made by watcher.reporting, read by watcher.health.
     report = models.JSONField(default=dict)
 
     class Meta:

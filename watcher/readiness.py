@@ -102,6 +102,7 @@ class _Item:
     looks: int = 0
     ready_since: float | None = None
     why: str = "just seen"
+    time_only: bool = True
 
 
 @dataclass(slots=True)
@@ -113,12 +114,13 @@ class _Temporary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """For the report: not ready yet, and why."""
+    """For the report: not ready yet, and why. `time_only`: it is ready soon, if nobody writes to it."""
 
     name: bytes
     since: float
     why: str
     overdue: bool
+    time_only: bool = False
 
 
 @dataclass(slots=True)
@@ -199,6 +201,7 @@ class Tracker:
         if changed:
             # Somebody still writes: the rename was not the end of it.
             item.renamed, item.earlier = False, frozenset()
+        item.time_only = False
         ready, item.why = self._judge(item, seen, at=at)
         item.ready_since = (at if item.ready_since is None else item.ready_since) if ready else None
         item.next_look = self._next_look(item, seen, at=at)
@@ -215,7 +218,7 @@ class Tracker:
             for name, one in self._temporaries.items()
         ]
         found += [
-            Waiting(name=name, since=one.first_seen, why=one.why, overdue=_overdue(one, at))
+            Waiting(name=name, since=one.first_seen, why=one.why, overdue=_overdue(one, at), time_only=one.time_only)
             for name, one in self._items.items()
             if one.ready_since is None
         ]
@@ -248,6 +251,7 @@ class Tracker:
 
     def _quiet(self, item: _Item, seen: Observation, *, at: float) -> tuple[bool, str]:
         needed = self._needed(seen)
+        item.time_only = not seen.empty
         if item.looks > 1 and at - item.still_since >= needed:
             return True, f"unchanged for {needed:g} s"
         return False, f"{'empty' if seen.empty else 'waits'} until it is unchanged for {needed:g} s"

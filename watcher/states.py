@@ -25,7 +25,7 @@ BATCH_NEXT: Mapping[str, frozenset[str]] = {
     B.HELD: frozenset({B.IMPORTING, B.EMPTY, B.FAILED, B.CANCELLED}),
     B.IMPORTING: _ENDS,
     B.NEEDS_REVIEW: frozenset({B.IMPORTED, B.PARTIAL}),
-    **{end: frozenset() for end in _ENDS - {B.NEEDS_REVIEW}},
+    **{end: frozenset() for end in sorted(_ENDS - {B.NEEDS_REVIEW})},
 }
 
 

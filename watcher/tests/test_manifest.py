@@ -120,12 +120,12 @@ def test_a_fifo_and_a_socket_neither_block_nor_count_as_files(folder):
 
 def test_a_link_in_place_of_the_folder_is_refused(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder)
-    with pytest.raises(OSError, match="Not a directory|Too many levels"):
+    with pytest.raises(OSError, match=r"Not a directory|Too many levels"):
         read(tmp_path / "link")
 
 
 def test_names_of_any_bytes_are_read(folder):
-    for name in (b"\xff\xfe", b"two\nlines", b"-rf", "‮abc".encode(), b"n" * 255):
+    for name in (b"\xff\xfe", b"two\nlines", b"-rf", "\u202eabc".encode(), b"n" * 255):
         (folder / os.fsdecode(name)).write_bytes(b"x")
     assert read(folder).files == 7
 
