@@ -5,4 +5,11 @@ from importer import views
 urlpatterns = [
     path("imports/", views.imports, name="imports"),
     path("imports/<int:job_id>/", views.import_page, name="import"),
+    path("imports/<int:job_id>/progress", views.import_progress, name="import-progress"),
+    path("imports/<int:job_id>/conflicts/", views.import_conflicts, name="import-conflicts"),
+    path("imports/<int:job_id>/items/<int:item_id>/", views.item, name="item"),
+    path("imports/<int:job_id>/items/<int:item_id>/picture", views.pending, name="item-picture"),
+    path("imports/<int:job_id>/cancel", views.pending, name="import-cancel"),
+    path("imports/<int:job_id>/rerun", views.pending, name="import-rerun"),
+    path("imports/<int:job_id>/report", views.pending, name="import-report"),
 ]

@@ -1,10 +1,147 @@
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+"""Pages of imports. Who may see a project sees its imports; the services ask for more before they do anything."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from hierarchy.models import Role
+from hierarchy.services import may
+from importer import page_queries
+from importer.core.progress import progress
+from importer.core.states import FINAL, JobStatus, Outcome
+from importer.core.wording import OUTCOME
+from importer.models import ImportJob
+from importer.paging import number, paged
+
+CONFLICTS_SHOWN = 5
 
 
+@require_safe
 def imports(request: HttpRequest) -> HttpResponse:
-    return render(request, "watcher/dashboard.html")
+    """All imports that the reader may see, newest first."""
+    chosen = request.GET.get("status", "")
+    chosen = chosen if chosen in page_queries.JOB_FILTERS else ""
+    project = number(request, "project")
+    rows = page_queries.job_page(request.user, chosen=chosen, project=project, before=number(request, "before"))
+    page = paged(request, rows, key="before")
+    context = {
+        "page": page,
+        "jobs": with_progress(page.rows),
+        "chosen": chosen,
+        "project": project,
+        "projects": page_queries.project_choices(request.user),
+        "filters": FILTER_WORDS,
+        "chosen_words": dict(FILTER_WORDS)[chosen],
+    }
+    return render(request, "importer/imports.html", context)
 
 
+FILTER_WORDS = (
+    ("", "All"),
+    ("running", "Running"),
+    ("review", "Needs review"),
+    ("planned", "Planned"),
+    ("completed", "Completed"),
+    ("failed", "Failed"),
+    ("cancelled", "Cancelled"),
+)
+
+
+def with_progress(jobs: list[ImportJob]) -> list[dict[str, object]]:
+    """Each job beside what a row says about how far it is."""
+    now = timezone.now()
+    return [{"job": job, "progress": progress(job, now=now)} for job in jobs]
+
+
+def visible_job(request: HttpRequest, job_id: int) -> ImportJob:
+    """Raises Http404 also for a job of a project that the reader may not see: its existence is nobody's business."""
+    return get_object_or_404(page_queries.visible_jobs(request.user).select_related("rerun_of"), pk=job_id)
+
+
+def live_context(request: HttpRequest, job: ImportJob) -> dict[str, object]:
+    """What changes while a job runs: the same for the first paint and for every poll."""
+    return {
+        "job": job,
+        "progress": progress(job, now=timezone.now()),
+        "may_act": may(request.user, Role.UPLOADER, project=job.project),
+        "may_stop": page_queries.may_stop(job),
+        "may_rerun": job.status in FINAL,
+        "paused": job.status == JobStatus.PAUSED,
+        "needs_review": job.status == JobStatus.NEEDS_REVIEW,
+        "live_url": reverse("import-progress", args=[job.pk]),
+    }
+
+
+@require_safe
 def import_page(request: HttpRequest, job_id: int) -> HttpResponse:
-    return render(request, "watcher/dashboard.html")
+    """One import: how far it is, what became of every file, and why."""
+    job = visible_job(request, job_id)
+    context = {
+        **live_context(request, job),
+        **files_context(request, job),
+        "reasons": page_queries.reasons(job),
+        "events": page_queries.events_of(job),
+        "conflicts": page_queries.conflicts_of(job, step=CONFLICTS_SHOWN),
+    }
+    return render(request, "importer/import.html", context)
+
+
+def files_context(request: HttpRequest, job: ImportJob) -> dict[str, object]:
+    """One page of a job's source files, as the address chooses them."""
+    choice = item_choice(request)
+    rows = page_queries.item_page(job, choice=choice, after=number(request, "after"))
+    return {
+        "choice": choice,
+        "outcomes": [(outcome.value, OUTCOME[outcome].label) for outcome in Outcome if outcome != Outcome.PLANNED],
+        "page": paged(request, rows),
+    }
+
+
+def item_choice(request: HttpRequest) -> page_queries.ItemChoice:
+    """An outcome that does not exist is no choice."""
+    outcome = request.GET.get("outcome", "")
+    return page_queries.ItemChoice(
+        outcome=outcome if outcome in set(Outcome) else "",
+        reason=request.GET.get("reason", ""),
+        words=request.GET.get("q", "").replace("\0", ""),
+    )
+
+
+@require_safe
+def import_progress(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The fragment that a page polls; with the job's end it says so, and asks for no more."""
+    job = visible_job(request, job_id)
+    context = {**live_context(request, job), "polled": "importer/_polled.html"}
+    return polled(request, context, ended=job.status in FINAL)
+
+
+def polled(request: HttpRequest, context: dict[str, object], *, ended: bool) -> HttpResponse:
+    """The progress fragment with what else on its page has changed; `ended` tells the page to renew its lists."""
+    response = render(request, "importer/_live.html", context)
+    if ended:
+        response.headers["HX-Trigger"] = "ended"
+    return response
+
+
+@require_safe
+def import_conflicts(request: HttpRequest, job_id: int) -> HttpResponse:
+    """What one import could not land."""
+    job = visible_job(request, job_id)
+    page = paged(request, page_queries.conflicts_of(job, after=number(request, "after")))
+    return render(request, "importer/conflicts.html", {"job": job, "page": page})
+
+
+@require_safe
+def item(request: HttpRequest, job_id: int, item_id: int) -> HttpResponse:
+    """One source file: its picture, its header, what became of it."""
+    job = visible_job(request, job_id)
+    found = page_queries.items_of(job).filter(pk=item_id).first()
+    if found is None:
+        raise Http404
+    return render(request, "importer/item.html", {"job": job, "item": found})
+
+
+def pending(request: HttpRequest, **kwargs: int) -> HttpResponse:
+    return HttpResponse(status=501)

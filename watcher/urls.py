@@ -4,7 +4,9 @@ from watcher import views
 
 urlpatterns = [
     path("", views.dashboard, name="dashboard"),
+    path("live", views.dashboard_live, name="dashboard-live"),
     path("drop-folders/<int:folder_id>/", views.drop_folder, name="drop-folder"),
     path("batches/", views.batches, name="batches"),
     path("batches/<int:batch_id>/", views.batch, name="batch"),
+    path("batches/<int:batch_id>/progress", views.batch_progress, name="batch-progress"),
 ]

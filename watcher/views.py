@@ -1,18 +1,108 @@
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+"""The dashboard, and the pages of drop folders and deliveries."""
+
+from datetime import timedelta
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from hierarchy.selectors import sees_all
+from importer import page_queries
+from importer.paging import number, paged
+from importer.views import files_context, live_context, polled, with_progress
+from importer.core.states import FINAL
+from importer.models import ImportJob
+from watcher import selectors
+from watcher.models import Batch
+
+RECENT = timedelta(hours=24)
+BATCHES_SHOWN = 8
+
+FILTER_WORDS = (
+    ("", "All"),
+    ("held", "Held"),
+    ("importing", "Importing"),
+    ("review", "Needs review"),
+    ("imported", "Imported"),
+    ("failed", "Failed"),
+    ("other", "Empty or cancelled"),
+)
 
 
+@require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
-    return render(request, "watcher/dashboard.html")
+    """What happens now, and what came last."""
+    return render(request, "watcher/dashboard.html", _now(request))
 
 
+@require_safe
+def dashboard_live(request: HttpRequest) -> HttpResponse:
+    """The fragment that the dashboard polls."""
+    return render(request, "watcher/_live.html", _now(request))
+
+
+def _now(request: HttpRequest) -> dict[str, object]:
+    now, actor = timezone.now(), request.user
+    watch = selectors.watch_state(now=now)
+    return {
+        "watch": watch,
+        "folders": selectors.folder_rows(actor, watch=watch),
+        "tally": page_queries.tally(actor, since=now - RECENT),
+        "running": with_progress(page_queries.live_jobs(actor)),
+        "ended": with_progress(page_queries.ended_jobs(actor)),
+        "batches": selectors.batch_page(actor, step=BATCHES_SHOWN).rows,
+        "may_set_up": sees_all(actor),
+    }
+
+
+@require_safe
 def drop_folder(request: HttpRequest, folder_id: int) -> HttpResponse:
-    return render(request, "watcher/dashboard.html")
+    """One drop folder: how it is treated, what settles in it, what it has delivered."""
+    folder = get_object_or_404(selectors.visible_folders(request.user), pk=folder_id)
+    watch = selectors.watch_state(now=timezone.now())
+    rows = selectors.batch_page(request.user, folder=folder.pk, before=number(request, "before"))
+    page = paged(request, rows, key="before")
+    row = selectors.folder_row(folder, watch=watch, last=None)
+    return render(request, "watcher/drop_folder.html", {"folder": folder, "row": row, "watch": watch, "page": page})
 
 
+@require_safe
 def batches(request: HttpRequest) -> HttpResponse:
-    return render(request, "watcher/dashboard.html")
+    """All deliveries that the reader may see, newest first."""
+    chosen = request.GET.get("status", "")
+    chosen = chosen if chosen in selectors.BATCH_FILTERS else ""
+    rows = selectors.batch_page(request.user, chosen=chosen, before=number(request, "before"))
+    context = {"page": paged(request, rows, key="before"), "chosen": chosen, "filters": FILTER_WORDS}
+    return render(request, "watcher/batches.html", context)
 
 
+def visible_batch(request: HttpRequest, batch_id: int) -> Batch:
+    """Raises Http404 also for a delivery that the reader may not see."""
+    return get_object_or_404(selectors.visible_batches(request.user), pk=batch_id)
+
+
+@require_safe
 def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
-    return render(request, "watcher/dashboard.html")
+    """One delivery and its images."""
+    found = visible_batch(request, batch_id)
+    context: dict[str, object] = {"batch": found}
+    if found.job is not None:
+        context |= _job_context(request, found, found.job) | files_context(request, found.job)
+    return render(request, "watcher/batch.html", context)
+
+
+@require_safe
+def batch_progress(request: HttpRequest, batch_id: int) -> HttpResponse:
+    """The fragment that a batch's page polls while its import runs."""
+    found = visible_batch(request, batch_id)
+    if found.job is None:
+        raise Http404
+    context = _job_context(request, found, found.job) | {"polled": "watcher/_polled.html"}
+    return polled(request, context, ended=found.job.status in FINAL)
+
+
+def _job_context(request: HttpRequest, found: Batch, job: ImportJob) -> dict[str, object]:
+    live_url = reverse("batch-progress", args=[found.pk])
+    return {"batch": found, **live_context(request, job), "live_url": live_url}

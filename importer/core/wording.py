@@ -4,7 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from importer.core.states import ConflictStatus, ConflictType, JobStatus, Outcome, SourceKind
+from importer.core.states import (
+    ConflictStatus,
+    ConflictType,
+    JobStatus,
+    MissingMeta,
+    Outcome,
+    SourceKind,
+    Strategy,
+    UidScope,
+)
 
 
 class Tone(StrEnum):
@@ -16,6 +25,7 @@ class Tone(StrEnum):
     WARN = "warn"
     BAD = "bad"
     FAINT = "faint"
+    REST = "rest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,7 @@ OUTCOME: Mapping[str, Wording] = {
     Outcome.FAILED: Wording("Failed", Tone.BAD, "Could not be imported; the reason says why."),
     Outcome.CANCELLED: Wording("Cancelled", Tone.FAINT, "Not reached before the import was stopped."),
 }
-UNDECIDED = Wording("In progress", Tone.BUSY, "Nothing is known about it yet.")
+UNDECIDED = Wording("To do", Tone.REST, "Nothing is known about it yet.")
 
 CONFLICT: Mapping[str, Wording] = {
     ConflictStatus.OPEN: Wording("Waiting", Tone.WARN, "Held in quarantine until somebody decides."),
@@ -76,6 +86,25 @@ SOURCE_KIND: Mapping[str, str] = {
     SourceKind.DROP_FOLDER: "Drop folder",
     SourceKind.STORAGE: "Storage",
     SourceKind.UPLOAD: "Upload",
+}
+
+STRATEGY: Mapping[str, str] = {
+    Strategy.REVIEW: "wait for a decision",
+    Strategy.SKIP: "keep what stands",
+    Strategy.UPDATE: "make a new version",
+}
+
+UID_SCOPE: Mapping[str, str] = {
+    UidScope.SITE: "everywhere",
+    UidScope.GROUP: "in the group",
+    UidScope.PROJECT: "in the project",
+    UidScope.NONE: "nowhere",
+}
+
+MISSING_META: Mapping[str, str] = {
+    MissingMeta.HOLD: "wait for a decision",
+    MissingMeta.FAIL: "count as failed",
+    MissingMeta.SKIP: "are skipped",
 }
 
 # The five steps that a person sees, and the states in which each is the current one.

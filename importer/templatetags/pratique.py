@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.http import HttpRequest
@@ -13,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from importer.core import names, spans, wording
+from importer.models import Placement
 
 register = template.Library()
 
@@ -23,12 +25,24 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Batches", "batches", frozenset({"batch"})),
     ("Imports", "imports", frozenset({"import"})),
 )
+WORDS: dict[str, Mapping[str, str]] = {
+    "conflict": wording.CONFLICT_TYPE,
+    "source": wording.SOURCE_KIND,
+    "strategy": wording.STRATEGY,
+    "uid_scope": wording.UID_SCOPE,
+    "missing_meta": wording.MISSING_META,
+}
 MESSAGE_TONES = {"success": "good", "warning": "warn", "error": "bad"}
 
-register.filter("shown", names.shown)
 register.filter("size", spans.size)
 register.filter("duration", spans.duration)
 register.filter("count", spans.count)
+
+
+@register.filter
+def shown(value: object) -> str:
+    """Text from outside with its control characters spelled out; every label, name and tag value goes through it."""
+    return "" if value is None else names.shown(str(value))
 
 
 @register.filter
@@ -37,13 +51,30 @@ def message_tone(level: str) -> str:
 
 
 @register.filter
-def conflict_type(value: str) -> str:
-    return wording.CONFLICT_TYPE.get(value, value)
+def words(value: str, kind: str) -> str:
+    """`{{ job.strategy|words:"strategy" }}`: a closed set's value as people say it."""
+    return WORDS[kind].get(value, value)
 
 
 @register.filter
-def source_kind(value: str) -> str:
-    return wording.SOURCE_KIND.get(value, value)
+def event_words(what: str) -> str:
+    """A state in its words; any other event's name with spaces."""
+    return wording.JOB[what].label if what in wording.JOB else what.replace("_", " ").capitalize()
+
+
+@register.simple_tag
+def destination(placement: Placement | None) -> str:
+    """Where a file is meant to stand: subject / session / acquisition / file."""
+    if placement is None:
+        return ""
+    parts = (placement.subject_label, placement.session_label, placement.acquisition_label, placement.file_name)
+    return " / ".join(names.shown(part) for part in parts if part)
+
+
+@register.simple_tag
+def query(**chosen: str) -> str:
+    """Parameters of an address, escaped."""
+    return urlencode(chosen)
 
 
 @register.inclusion_tag("_nav.html", takes_context=True)

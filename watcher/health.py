@@ -1,0 +1,119 @@
+"""Whether somebody watches, as the heartbeat row tells it: no pid file, no signal, so it holds for another host too."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from watcher.models import Watch
+
+# The watcher beats every 10 seconds; three beats missed are no accident.
+SILENT_AFTER = timedelta(seconds=30)
+
+
+class Health(StrEnum):
+    """Of the watcher as a whole, or of one drop folder (OFF, UNKNOWN)."""
+
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    SILENT = "silent"
+    STOPPED = "stopped"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """A delivery that is there and not whole yet; `name` is printable, `why` a sentence."""
+
+    name: str
+    since: datetime | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RootReport:
+    """What the watcher last said about one drop folder."""
+
+    healthy: bool
+    reason: str
+    mode: str
+    scanned_at: datetime | None
+    settling: tuple[Settling, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """`roots` by drop folder id; empty when nobody watches: an old report is no news."""
+
+    health: Health
+    host: str
+    pid: int | None
+    since: datetime | None
+    beat_at: datetime | None
+    roots: dict[int, RootReport]
+
+    @property
+    def alive(self) -> bool:
+        return self.health in {Health.HEALTHY, Health.DEGRADED}
+
+    @property
+    def troubled(self) -> int:
+        """How many drop folders cannot be watched."""
+        return sum(not root.healthy for root in self.roots.values())
+
+
+def state_of(watch: Watch | None, *, now: datetime) -> WatchState:
+    """What the row says, read at `now`."""
+    if watch is None or watch.beat_at is None:
+        return WatchState(Health.STOPPED, "", None, None, None, {})
+    health = _health(watch, now=now)
+    alive = health in {Health.HEALTHY, Health.DEGRADED}
+    roots = roots_of(watch.report) if alive else {}
+    return WatchState(health, watch.host, watch.pid, watch.since, watch.beat_at, roots)
+
+
+def _health(watch: Watch, *, now: datetime) -> Health:
+    if not watch.owner:
+        return Health.STOPPED
+    if watch.beat_at is None or now - watch.beat_at > SILENT_AFTER:
+        return Health.SILENT
+    roots = roots_of(watch.report).values()
+    return Health.HEALTHY if all(root.healthy for root in roots) else Health.DEGRADED
+
+
+def roots_of(report: dict[str, Any]) -> dict[int, RootReport]:
+    """The report's JSON as records; what an older watcher did not write is left empty."""
+    return {int(key): _root(said) for key, said in report.get("roots", {}).items()}
+
+
+def _root(said: dict[str, Any]) -> RootReport:
+    settling = (
+        Settling(name=str(one.get("name", "")), since=_moment(one.get("since")), why=str(one.get("why", "")))
+        for one in said.get("settling", [])
+    )
+    return RootReport(
+        healthy=bool(said.get("healthy", True)),
+        reason=str(said.get("reason") or ""),
+        mode=str(said.get("mode", "")),
+        scanned_at=_moment(said.get("scanned_at")),
+        settling=tuple(settling),
+    )
+
+
+def _moment(text: object) -> datetime | None:
+    return parse_datetime(text) if isinstance(text, str) else None
+
+
+def folder_health(folder_id: int, *, enabled: bool, watch: WatchState) -> Health:
+    """Of one drop folder."""
+    if not enabled:
+        return Health.OFF
+    if not watch.alive:
+        return watch.health
+    said = watch.roots.get(folder_id)
+    if said is None:
+        return Health.UNKNOWN
+    return Health.HEALTHY if said.healthy else Health.DEGRADED
