@@ -7,10 +7,10 @@ import warnings
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from importer.core.dataset import DEFLATED, UNDEFINED, Contents, contents
+from importer.core.dataset import DEFLATED, UNDEFINED, Contents, Endless, contents
 from importer.core.recognise import has_preamble, well_formed_uid
 from importer.core.records import Bad, Header, Pixels
-from importer.core.window import ReadAt, Window
+from importer.core.window import ReadAt, TooMuch, Window
 
 UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 _SHAPE = ("Rows", "Columns", "BitsAllocated", "SamplesPerPixel", "NumberOfFrames")
@@ -42,6 +42,7 @@ MAPPED_TAGS = frozenset(
 DEFAULT_TAGS = MAPPED_TAGS | frozenset(UIDS) | frozenset(_SHAPE)
 _ALWAYS = frozenset(UIDS) | frozenset(_SHAPE)
 
+CUT = Bad("failed", "Truncated: the header runs past the end of the file")
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 # Images whose pixels are fetched from elsewhere (DICOM PS3.5 A.6, A.7) have none of their own.
 _PIXELS_ELSEWHERE = frozenset({"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204"}) | DEFLATED
@@ -61,7 +62,8 @@ def read_header(read_at: ReadAt, *, size: int, wanted: frozenset[str] = DEFAULT_
     except Exception as error:  # noqa: BLE001  bytes that anybody made may raise anything at all inside a parser
         if window.trouble is not None:
             raise window.trouble from None
-        return _unparsed(error, ended=stream.tell() >= window.size)
+        cut = stream.tell() >= window.size and not isinstance(error, Endless | TooMuch)
+        return CUT if cut else _unparsed(error)
 
 
 def truncation(header: Header, read_at: ReadAt, size: int) -> Bad | None:
@@ -99,7 +101,7 @@ def _refused(read: Contents) -> Bad | None:
     if MEDIA_DIRECTORY in (read.media_class, read.tags.get("SOPClassUID")):
         return Bad("skipped", "DICOMDIR")
     if read.found.seen and not read.found.whole:
-        return Bad("failed", "Truncated: the header runs past the end of the file")
+        return CUT
     missing = [keyword for keyword in UIDS if not well_formed_uid(read.tags.get(keyword, ""))]
     return Bad("failed", f"No UID: {missing[0]}") if missing else None
 
@@ -131,10 +133,8 @@ def _expected(tags: Mapping[str, str]) -> int | None:
     return (math.prod(sides) + 7) // 8 if min(sides) > 0 else None
 
 
-def _unparsed(error: Exception, *, ended: bool) -> Bad:
+def _unparsed(error: Exception) -> Bad:
     """Names the kind of error alone: its text may quote what the file says."""
-    if ended:
-        return Bad("failed", "Truncated: the header runs past the end of the file")
     return Bad("failed", f"Unreadable: the header does not parse ({type(error).__name__})")
 
 

@@ -6,8 +6,8 @@ import warnings
 import pydicom.uid
 from pydicom.dataset import Dataset, FileMetaDataset
 
-from importer.core.header import read_header
-from importer.core.records import Header
+from importer.core.header import read_header, truncation
+from importer.core.records import Bad, Header
 
 BASE = {
     "SpecificCharacterSet": "ISO_IR 192",
@@ -75,6 +75,12 @@ def reading(data):
 
 def read(data):
     return read_header(reading(data), size=len(data))
+
+
+def verdict(data):
+    """What becomes of a file: its header, or why not."""
+    found = read(data)
+    return found if isinstance(found, Bad) else truncation(found, reading(data), size=len(data)) or found
 
 
 def header(**changes):

@@ -53,11 +53,14 @@ def test_cleaning_a_clean_label_changes_nothing(text):
 def test_a_label_always_fits_a_database_and_a_page(text):
     label = labels.clean_label(text)
     label.encode()
-    assert not set(label) & set('*/:<>?\\|\0\n\t') and label == label.strip() and len(label) <= 64
+    assert not set(label) & set("*/:<>?\\|\0\n\t")
+    assert label == label.strip()
+    assert len(label) <= 64
 
 
 @pytest.mark.parametrize(
-    ("text", "group"), [(" Lab.1 ", "lab.1"), ("a", ""), ("-ab", ""), ("a b", ""), ("ab\n", "ab"), ("x" * 64, "x" * 64), ("x" * 65, "")]
+    ("text", "group"),
+    [(" Lab.1 ", "lab.1"), ("a", ""), ("-ab", ""), ("a b", ""), ("ab\n", "ab"), ("x" * 64, "x" * 64), ("x" * 65, "")],
 )
 def test_a_group_id_is_lowered_or_dropped(text, group):
     assert labels.clean_group_id(text) == group
@@ -100,7 +103,9 @@ def test_an_escape_counts_as_one_character_and_is_never_cut_in_two():
 @given(st.binary(min_size=1, max_size=300))
 def test_cleaning_a_clean_file_name_changes_nothing(name):
     once = labels.clean_file_name(printable(name))
-    assert labels.clean_file_name(once) == once and once and len(once) <= 1020
+    assert labels.clean_file_name(once) == once
+    assert once
+    assert len(once) <= 1020
 
 
 @pytest.mark.parametrize(
@@ -135,11 +140,15 @@ def test_a_component_is_cut_at_200_bytes_on_a_character_with_its_extension():
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_a_component_never_leaves_its_folder(text):
     component = labels.on_disk(text)
-    assert component not in {"", ".", ".."} and "/" not in component and len(component.encode()) <= 200
+    assert component not in {"", ".", ".."}
+    assert "/" not in component
+    assert len(component.encode()) <= 200
 
 
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_shown_text_is_one_line_that_a_database_takes(text):
     shown = labels.clean_text(text, 20)
     shown.encode()
-    assert "\0" not in shown and "\n" not in shown and len(shown) <= 20
+    assert "\0" not in shown
+    assert "\n" not in shown
+    assert len(shown) <= 20

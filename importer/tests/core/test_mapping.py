@@ -85,7 +85,10 @@ ROWS = {
         {"SeriesDescription": None, "ProtocolName": "prot"},
         {"acquisition_label": "3 - prot"},
     ),
-    "no SeriesDescription, no ProtocolName": ({"SeriesDescription": None}, {"acquisition_label": "3 - 2020-01-02T03-04-05"}),
+    "no SeriesDescription, no ProtocolName": (
+        {"SeriesDescription": None},
+        {"acquisition_label": "3 - 2020-01-02T03-04-05"},
+    ),
     "SeriesDescription and ProtocolName of spaces": (
         {"SeriesDescription": "  ", "ProtocolName": "  "},
         {"acquisition_label": "3 - 2020-01-02T03-04-05"},
@@ -272,7 +275,9 @@ def test_whatever_the_tags_say_a_header_maps(header, zone):
     found = map_header(header, zone=ZoneInfo(zone))
     assert isinstance(found, Mapped)
     assert max(len(found.subject_label), len(found.session_label), len(found.session_uid)) <= 64
-    assert len(found.acquisition_label) <= 128 and len(found.modality) <= 16 and len(found.operator) <= 1024
+    assert len(found.acquisition_label) <= 128
+    assert len(found.modality) <= 16
+    assert len(found.operator) <= 1024
 
 
 @given(HEADERS)
