@@ -32,14 +32,18 @@ def first_member_header(stream: BinaryIO) -> Header | Bad:
         with zipfile.ZipFile(careful) as archive:
             return _first(archive)
     except _BROKEN:
+        # zipfile takes a failing disk for a file that is no archive.
+        if careful.trouble is not None:
+            raise careful.trouble from None
         return _NOT_A_ZIP
 
 
 class _Careful(io.RawIOBase):
-    """Refuses what only a hostile archive asks for."""
+    """Refuses what only a hostile archive asks for; `trouble` keeps the error of the world below."""
 
     def __init__(self, stream: BinaryIO) -> None:
         super().__init__()
+        self.trouble: OSError | None = None
         self._stream = stream
 
     def readable(self) -> bool:
@@ -57,11 +61,17 @@ class _Careful(io.RawIOBase):
         return self._stream.seek(offset, whence)
 
     def read(self, size: int | None = -1, /) -> bytes:
-        wanted = MOST_DIRECTORY + 1 if size is None or size < 0 else size
-        data = self._stream.read(wanted) if wanted <= MOST_DIRECTORY + 1 else b""
-        if wanted > MOST_DIRECTORY and (not data or len(data) > MOST_DIRECTORY):
+        data = self._read(MOST_DIRECTORY + 1 if size is None or size < 0 else min(size, MOST_DIRECTORY + 1))
+        if len(data) > MOST_DIRECTORY:
             raise zipfile.BadZipFile
         return data
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except OSError as error:
+            self.trouble = error
+            raise
 
 
 class _Purse:
