@@ -136,14 +136,18 @@ class Hints:
     _refused: dict[int, Identity] = field(default_factory=dict)
     _observer: _Observer | None = None
 
-    def arm(self, roots: Mapping[int, bytes]) -> None:
-        """Watches exactly these folders, by drop folder id. What cannot be watched is left to the scans."""
+    def arm(self, roots: Mapping[int, bytes]) -> bool:
+        """Watches exactly these folders, by drop folder id. What cannot be watched is left to the scans.
+
+        True when that was a change: whatever happened meanwhile went unseen, and the caller scans all roots.
+        """
         if dict(roots) == self._roots:
-            return
+            return False
         self.close()
         self._roots = dict(roots)
         if roots:
             self._build()
+        return True
 
     def armed(self, root: int) -> bool:
         return root in self._armed

@@ -25,7 +25,11 @@ class RootReport:
 
     @property
     def healthy(self) -> bool:
-        return not self.trouble and (self.look is None or self.look.healthy)
+        return not self.reason
+
+    @property
+    def reason(self) -> str:
+        return (self.look.reason if self.look else "") or self.trouble
 
 
 def as_json(report: RootReport, *, now: datetime, at: float) -> dict[str, Any]:
@@ -34,7 +38,7 @@ def as_json(report: RootReport, *, now: datetime, at: float) -> dict[str, Any]:
     return {
         "mode": report.mode,
         "healthy": report.healthy,
-        "reason": look.reason or report.trouble,
+        "reason": report.reason,
         "scanned_at": report.scanned_at.isoformat() if report.scanned_at else None,
         "settling": [
             {

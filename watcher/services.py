@@ -141,6 +141,11 @@ def known_batches(drop_folder_id: int) -> dict[bytes, Known]:
     return {raw(batch.name): known_of(batch) for batch in lying.only(*fields).iterator()}
 
 
+def open_batches(drop_folder_id: int) -> set[int]:
+    """Ids of those that are held or being imported."""
+    return set(Batch.objects.filter(drop_folder=drop_folder_id, status__in=OPEN).values_list("id", flat=True))
+
+
 def importing_by_folder() -> dict[int, int]:
     """How many imports of deliveries are under way, by drop folder id."""
     open_ones = Batch.objects.filter(status=BatchStatus.IMPORTING).order_by()
