@@ -1,4 +1,4 @@
-"""Where the bytes of one source file can be read: the archive, the quarantine, or still at its source."""
+"""The picture and the header of one source file, from wherever its bytes are: archive, quarantine, or its source."""
 
 import os
 import zipfile
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
+from hierarchy.decode.why import NoPicture, Why
 from hierarchy.models import FileVersion
+from hierarchy.pictures import HeaderRow, header_rows, render_instance, slice_picture, slices
 from importer.core.folder import NotPlain, Opener, SourceAway, Vanished
 from importer.core.names import raw
 from importer.core.states import Outcome, SourceKind
@@ -16,44 +18,63 @@ from storages.places import archive, quarantine
 
 _IN_ARCHIVE = frozenset({Outcome.IMPORTED, Outcome.SKIPPED})
 _ON_DISK = frozenset({SourceKind.FOLDER, SourceKind.DROP_FOLDER, SourceKind.UPLOAD})
+_UNREADABLE = (OSError, PlaceError, Vanished, NotPlain, SourceAway, zipfile.BadZipFile)
 
 
-class NotThere(Exception):
-    """None of the places has the bytes (any more). The text is for a person and holds no name."""
+def picture_of(item: Item, *, width: int) -> bytes:
+    """PNG. What is stored is drawn once and kept; anything else may change, so it is drawn anew. Raises NoPicture."""
+    version = stored(item)
+    index = _slice_of(version, item.sop_uid) if version else None
+    if version and index is not None:
+        return slice_picture(version, index=index, width=width)
+    with instance(item, version=version) as stream:
+        return render_instance(stream, width=width)
 
 
-@contextmanager
-def instance(item: Item) -> Iterator[BinaryIO]:
-    """The bytes of one source file, seekable; what we store is preferred to a source that may have changed.
-
-    Raises NotThere.
-    """
-    with ExitStack() as stack:
-        yield _found(item, stack)
+def header_of(item: Item) -> list[HeaderRow]:
+    """Raises NoPicture."""
+    with instance(item, version=stored(item)) as stream:
+        return header_rows(stream)
 
 
-def _found(item: Item, stack: ExitStack) -> BinaryIO:
-    try:
-        return _stored(item, stack) or _held(item, stack) or _at_source(item, stack)
-    except (OSError, PlaceError, Vanished, NotPlain, SourceAway, zipfile.BadZipFile) as error:
-        raise NotThere("The bytes of this file cannot be read where they lay.") from error
-
-
-def _stored(item: Item, stack: ExitStack) -> BinaryIO | None:
+def stored(item: Item) -> FileVersion | None:
+    """The version that holds these bytes, if they are in the archive."""
     placement = item.placement
     if placement is None or (item.outcome or placement.outcome) not in _IN_ARCHIVE or placement.file_id is None:
         return None
-    version = FileVersion.objects.filter(file_id=placement.file_id, number=placement.version).first()
-    if version is None or version.reference:
+    versions = FileVersion.objects.filter(file_id=placement.file_id, reference=False)
+    return versions.filter(number=placement.version or 0).first()
+
+
+def _slice_of(version: FileVersion, sop_uid: str) -> int | None:
+    """The middle frame of this instance, counted through the whole version."""
+    if not version.path.endswith(".zip") or not sop_uid:
         return None
-    return _member(archive().open(version.path), version.path, item.sop_uid, stack)
+    found = slices(version)
+    for end, (member, frames) in zip(found.ends, found.members, strict=True):
+        if member.startswith(f"{sop_uid}."):
+            return end - frames + frames // 2
+    return None
+
+
+@contextmanager
+def instance(item: Item, *, version: FileVersion | None) -> Iterator[BinaryIO]:
+    """The bytes of one source file; what we hold is preferred to a source that may have changed. Raises NoPicture."""
+    with ExitStack() as stack:
+        yield _opened(item, version, stack)
+
+
+def _opened(item: Item, version: FileVersion | None, stack: ExitStack) -> BinaryIO:
+    try:
+        kept = _member(archive().open(version.path), version.path, item.sop_uid, stack) if version else None
+        return kept or _held(item, stack) or _at_source(item, stack)
+    except _UNREADABLE as error:
+        raise NoPicture(Why.MISSING) from error
 
 
 def _held(item: Item, stack: ExitStack) -> BinaryIO | None:
     held = Conflict.objects.filter(placement=item.placement_id).values_list("path", flat=True).first()
-    if not held:
-        return None
-    return _member(quarantine().open(held), held, item.sop_uid, stack)
+    return _member(quarantine().open(held), held, item.sop_uid, stack) if held else None
 
 
 def _member(stream: BinaryIO, path: str, sop_uid: str, stack: ExitStack) -> BinaryIO | None:
@@ -62,13 +83,12 @@ def _member(stream: BinaryIO, path: str, sop_uid: str, stack: ExitStack) -> Bina
     if not path.endswith(".zip"):
         return stream
     inside = stack.enter_context(zipfile.ZipFile(stream))
-    names = (name for name in inside.namelist() if sop_uid and name.startswith(f"{sop_uid}."))
-    name = next(names, None)
+    name = next((name for name in inside.namelist() if sop_uid and name.startswith(f"{sop_uid}.")), None)
     return None if name is None else stack.enter_context(inside.open(name))  # type: ignore[return-value]
 
 
 def _at_source(item: Item, stack: ExitStack) -> BinaryIO:
     if item.job.source_kind not in _ON_DISK:
-        raise Vanished
+        raise NoPicture(Why.MISSING)
     opener = stack.enter_context(Opener(raw(item.job.source_root)))
     return stack.enter_context(os.fdopen(opener.open(item.path), "rb"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from django.db.models import Case, Count, F, Model, Q, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import Coalesce
@@ -11,6 +11,9 @@ from hierarchy.models import Project
 from hierarchy.selectors import Actor, visible_projects
 from importer.core.states import FINAL, LIVE, ConflictStatus, JobStatus, Outcome
 from importer.models import Conflict, Event, ImportJob, Item
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
 
 PAGE = 50
 REASONS = 40
@@ -92,7 +95,14 @@ class ItemChoice:
     words: str = ""
 
 
-def items_of(job: ImportJob) -> QuerySet[Item]:
+class Ended(TypedDict):
+    """What a source file's row says, whether itself or through its Placement."""
+
+    ended: str | None
+    because: str
+
+
+def items_of(job: ImportJob) -> "QuerySet[WithAnnotations[Item, Ended]]":
     """Each with `ended` and `because`: its own outcome and reason, or those of its Placement."""
     return (
         Item.objects.filter(job=job)
@@ -133,7 +143,7 @@ def reasons(job: ImportJob) -> list[Reason]:
         .annotate(files=Count("id"))
         .order_by("-files", "because")[:REASONS]
     )
-    return [Reason(row["ended"], row["because"], row["files"]) for row in grouped]
+    return [Reason(row["ended"] or "", row["because"], row["files"]) for row in grouped]
 
 
 def events_of(job: ImportJob) -> list[Event]:

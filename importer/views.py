@@ -1,21 +1,32 @@
 """Pages of imports. Who may see a project sees its imports; the services ask for more before they do anything."""
 
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.utils.cache import patch_cache_control
+from django.views.decorators.http import require_POST, require_safe
 
+from hierarchy.decode.why import NoPicture
 from hierarchy.models import Role
+from hierarchy.pictures import placeholder, width_near
 from hierarchy.services import may
-from importer import page_queries
+from importer import page_queries, services
 from importer.core.progress import progress
 from importer.core.states import FINAL, JobStatus, Outcome
 from importer.core.wording import OUTCOME
-from importer.models import ImportJob
+from importer.instances import header_of, picture_of
+from importer.models import ImportJob, Item
 from importer.paging import number, paged
 
 CONFLICTS_SHOWN = 5
+# Pixels; the smallest picture that is kept.
+SMALL = 256
+# Seconds: bytes at a source may change, and a reader may lose the right to look.
+PICTURE_KEPT = 300
 
 
 @require_safe
@@ -104,7 +115,8 @@ def item_choice(request: HttpRequest) -> page_queries.ItemChoice:
     outcome = request.GET.get("outcome", "")
     return page_queries.ItemChoice(
         outcome=outcome if outcome in set(Outcome) else "",
-        reason=request.GET.get("reason", ""),
+        # PostgreSQL refuses a NUL in text.
+        reason=request.GET.get("reason", "").replace("\0", ""),
         words=request.GET.get("q", "").replace("\0", ""),
     )
 
@@ -137,11 +149,63 @@ def import_conflicts(request: HttpRequest, job_id: int) -> HttpResponse:
 def item(request: HttpRequest, job_id: int, item_id: int) -> HttpResponse:
     """One source file: its picture, its header, what became of it."""
     job = visible_job(request, job_id)
+    found = visible_item(job, item_id)
+    context = {"job": job, "item": found, "folder": found.path.rpartition("/")[0], "name": base_name(found.path)}
+    try:
+        context |= {"header": header_of(found), "picture": True}
+    except NoPicture as without:
+        context["why"] = str(without.why)
+    return render(request, "importer/item.html", context)
+
+
+def base_name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def visible_item(job: ImportJob, item_id: int) -> Item:
     found = page_queries.items_of(job).filter(pk=item_id).first()
     if found is None:
         raise Http404
-    return render(request, "importer/item.html", {"job": job, "item": found})
+    return found
 
 
-def pending(request: HttpRequest, **kwargs: int) -> HttpResponse:
-    return HttpResponse(status=501)
+@require_safe
+def item_picture(request: HttpRequest, job_id: int, item_id: int) -> HttpResponse:
+    """PNG, or an SVG that says why there is none: a page of fifty must not be full of broken pictures."""
+    found = visible_item(visible_job(request, job_id), item_id)
+    try:
+        picture = picture_of(found, width=width_near(number(request, "size") or SMALL))
+        response = HttpResponse(picture, content_type="image/png")
+    except NoPicture as without:
+        response = HttpResponse(placeholder(str(without.why)), content_type="image/svg+xml")
+    patch_cache_control(response, private=True, max_age=PICTURE_KEPT)
+    return response
+
+
+def reader(request: HttpRequest) -> User:
+    """Who asks. LoginRequiredMiddleware has turned everybody else away."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
+
+
+@require_POST
+def import_cancel(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Asks the import to stop, and shows how it does."""
+    job = visible_job(request, job_id)
+    actor = reader(request)
+    services.cancel_import(job.pk, actor=actor, who=services.who_is(actor), now=timezone.now())
+    messages.success(request, "The import is being cancelled. What it is in the middle of ends whole.")
+    return redirect("import", job.pk)
+
+
+@require_POST
+def import_rerun(request: HttpRequest, job_id: int) -> HttpResponse:
+    """A new import of the same source; shows it."""
+    job = visible_job(request, job_id)
+    actor, only_failed = reader(request), request.POST.get("what") == "failed"
+    again = services.rerun_import(
+        job.pk, actor=actor, who=services.who_is(actor), now=timezone.now(), only_failed=only_failed
+    )
+    messages.success(request, f"Started again as import {again.pk}.")
+    return redirect("import", again.pk)

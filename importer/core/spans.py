@@ -35,7 +35,8 @@ def duration(span: timedelta | float | None) -> str:
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
     if seconds < _ONE_DECIMAL_BELOW:
         return f"{max(seconds, 0):.1f} s"
-    left, parts = round(seconds), []
+    left = round(seconds)
+    parts: list[str] = []
     for length, unit in _STEPS:
         whole, left = divmod(left, length)
         if whole or parts:
