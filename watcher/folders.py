@@ -136,7 +136,7 @@ def _saved(folder: DropFolder, options: FolderOptions) -> DropFolder:
     folder.scan_seconds = options.scan_seconds
     folder.watch_mode = options.watch_mode
     try:
-        check_marker(folder.marker)
+        check_marker(folder.marker, completion=folder.completion)
         folder.full_clean()
     except ValidationError as error:
         raise Refused(" ".join(error.messages)) from error
@@ -144,7 +144,9 @@ def _saved(folder: DropFolder, options: FolderOptions) -> DropFolder:
     return folder
 
 
-def check_marker(marker: str) -> None:
-    """Raises ValidationError for what cannot be a file's name."""
+def check_marker(marker: str, *, completion: str) -> None:
+    """Raises ValidationError for what cannot be a file's name, and for none where one is needed."""
+    if completion == Completion.MARKER and not marker:
+        raise ValidationError("Completion by a marker needs the marker's name, such as DONE.")
     if "/" in marker or "\0" in marker or marker in {".", ".."}:
         raise ValidationError("The marker is the name of one file inside the delivery, without a slash.")

@@ -140,7 +140,8 @@ class RootWatch:
         except (Stopped, *DATABASE_AWAY):
             raise
         except Refused as error:
-            self._hold_claims(str(error))
+            if os.path.isdir(os.path.join(self.folder.root.path, name)):
+                self._hold_claims(str(error))
         except Exception as error:  # noqa: BLE001  one delivery must not stop the others
             log_failure(f"Drop folder {self.folder.root.id}", error)
             self._hold_claims("A delivery could not be taken: the watcher's log says more. It is tried again.")
