@@ -1,6 +1,6 @@
 """The reports of an import: one row per source file, one per conflict. Streamed, live, in memory of one page.
 
-Each function gives text that ends in a newline; the queries of a page are few and their number is fixed.
+Each function gives whole lines (CSV after RFC 4180, so with CRLF); the queries of a page are few, their number fixed.
 """
 
 import csv
@@ -226,7 +226,7 @@ def _history(page: Sequence[Conflict]) -> dict[int | None, list[dict[str, Any]]]
 
 def _csv(rows: Iterable[Iterable[object]]) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([_defused(cell) for cell in row] for row in rows)
+    csv.writer(out).writerows([_defused(cell) for cell in row] for row in rows)
     return out.getvalue()
 
 
