@@ -95,7 +95,7 @@ def main() -> int:
         print(f"\n{error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nStopped.")
+        print("\nStopped. `make demo` goes on where it was.")
         return 0
 
 
@@ -103,7 +103,7 @@ def _demo(*, once: bool) -> int:
     address = f"127.0.0.1:{_port()}"
     _manage("migrate", "--no-input", "-v", "0")
     _manage("collectstatic", "--no-input", "-v", "0")
-    sign_in = _admin()
+    _admin()
     folder = _drop_folder()
     with _installation(address) as running:
         _until(lambda: _serves(address), running=running, what="the web pages")
@@ -111,12 +111,11 @@ def _demo(*, once: bool) -> int:
         delivery = _drop(folder)
         job = _imported(delivery, running=running)
         wrong = _wrong(job, delivery=delivery, rows=_reported(job))
-        print(f"\nOpen http://{address}/ and sign in as {sign_in}")
-        print(f"Drop more folders into {folder.path}")
         if wrong:
-            raise Unwell(f"The import did not come out right: {wrong}")
+            raise Unwell(f"The import did not come out right: {wrong}.")
+        print(f"\nThe address: http://{address}/")
         if not once:
-            _serve(running)
+            _serve(running, folder=folder)
     return 0
 
 
@@ -141,16 +140,15 @@ def _manage(*arguments: str) -> None:
         raise Unwell(f"`manage.py {arguments[0]}` failed; what it said is above.")
 
 
-def _admin() -> str:
+def _admin() -> None:
     """Made once; the password is shown then and never again."""
     users = get_user_model().objects
     if users.filter(username="admin").exists():
-        return (
-            "admin with the password shown the first time (forgotten: .venv/bin/python manage.py changepassword admin)"
-        )
+        print("Sign in as admin with the password of the first time; it is forgotten? manage.py changepassword admin")
+        return
     password = secrets.token_urlsafe(9)
     users.create_superuser("admin", "admin@example.org", password)
-    return f"admin with the password {password} (shown this once)"
+    print(f"Sign in as admin with the password {password} (it is shown this once).")
 
 
 def _drop_folder() -> DropFolder:
@@ -271,8 +269,8 @@ def _wrong(job: ImportJob, *, delivery: Delivery, rows: list[dict[str, str]]) ->
     return "; ".join(words for well, words in checks if not well)
 
 
-def _serve(running: Running) -> None:
-    print("Stop it with Ctrl-C.", flush=True)
+def _serve(running: Running, *, folder: DropFolder) -> None:
+    print(f"Drop more folders into {folder.path}\nStop it with Ctrl-C.", flush=True)
     while True:
         running.check()
         time.sleep(1)
