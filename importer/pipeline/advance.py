@@ -87,12 +87,15 @@ def _scan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
 
 
 def _with_job(job: ImportJob, worker: Worker, stage: Callable[..., bool | None]) -> Step:
+    looked_at = {job.status, JobStatus.SCANNING} if job.status == JobStatus.PENDING else {job.status}
     lease = leases.take(job, worker)
     if lease is None:
         return Step.IDLE
     with leases.kept(lease, worker):
-        # What was read before the lease was taken may be old.
         job.refresh_from_db()
+        if job.status not in looked_at:
+            # Between the look and the lease another worker did this stage: doing it twice would spoil the next one.
+            return Step.DID
         try:
             return Step.IDLE if stage(job, lease, worker=worker) is False else Step.DID
         except (SourceAway, PlaceError, LostLease, Stopped, StaleTransition, OperationalError, InterfaceError):

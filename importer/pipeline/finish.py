@@ -1,5 +1,6 @@
 """FINISH: the sums, and with them the end of the job. The law of conservation is checked here, for every job."""
 
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -7,7 +8,7 @@ from django.db.models import Count, F
 from django.db.models.functions import Coalesce
 
 from importer.core.states import ChunkStatus, ConflictStatus, JobStatus, Outcome, Work
-from importer.models import Chunk, Conflict, ImportJob, Item, Placement, bulk, move_to
+from importer.models import Chunk, Conflict, ImportJob, Item, Placement, StaleTransition, bulk, move_to
 from importer.pipeline import chunks
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.leases import Lease
@@ -39,7 +40,7 @@ def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
     """False while a chunk is still under way: a running slice ends whole before the job does."""
     if Chunk.objects.filter(job=job, status=ChunkStatus.OPEN, leased_until__gt=worker.now()).exists():
         return False
-    _write_unread(job)
+    _write_unread(job, now=worker.now())
     Placement.objects.filter(job=job, outcome__in=[Outcome.PLANNED]).update(outcome=Outcome.CANCELLED)
     Placement.objects.filter(job=job, outcome__isnull=True).update(outcome=Outcome.CANCELLED)
     unheld = Placement.objects.filter(job=job, outcome=Outcome.CONFLICT, conflict_row__isnull=True)
@@ -49,18 +50,26 @@ def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
     return True
 
 
-def _write_unread(job: ImportJob) -> None:
+def _write_unread(job: ImportJob, *, now: datetime) -> None:
     """Names that were found and never read have their row in the report all the same."""
     for chunk in Chunk.objects.filter(job=job, status=ChunkStatus.OPEN).order_by("id").iterator(chunk_size=10):
-        with transaction.atomic():
-            if chunk.work == Work.EXTRACT:
-                _write_cancelled(chunk)
-            Chunk.objects.filter(pk=chunk.pk, status=ChunkStatus.OPEN).update(entries=b"", answers=b"")
-            move_to(chunk, ChunkStatus.CANCELLED, who=SYSTEM, now=job.created_at, quiet=True)
-            ImportJob.objects.filter(pk=job.pk).update(open_chunks=F("open_chunks") - 1)
+        try:
+            _drop(chunk, now=now)
+        except StaleTransition:
+            # A worker that had not heard of the cancellation has just ended it: its rows are there.
+            continue
 
 
-def _write_cancelled(chunk: Chunk) -> None:
+def _drop(chunk: Chunk, *, now: datetime) -> None:
+    entries = bytes(chunk.entries)
+    with transaction.atomic():
+        move_to(chunk, ChunkStatus.CANCELLED, who=SYSTEM, now=now, quiet=True, entries=b"", answers=b"")
+        if chunk.work == Work.EXTRACT:
+            _write_cancelled(chunk, entries)
+        ImportJob.objects.filter(pk=chunk.job_id).update(open_chunks=F("open_chunks") - 1)
+
+
+def _write_cancelled(chunk: Chunk, entries: bytes) -> None:
     columns = ["job_id", "seq", "path", "size", "mtime_ns", "inode", "sop_uid", "outcome", "reason"]
     rows = [
         (
@@ -74,7 +83,7 @@ def _write_cancelled(chunk: Chunk) -> None:
             str(Outcome.CANCELLED),
             "Cancelled",
         )
-        for seq, entry in enumerate(chunks.from_blob(chunk.entries), chunk.first_seq)
+        for seq, entry in enumerate(chunks.from_blob(entries), chunk.first_seq)
     ]
     bulk.insert(Item, columns, rows)
 
