@@ -11,5 +11,6 @@ urlpatterns = [
     path("imports/<int:job_id>/items/<int:item_id>/picture", views.item_picture, name="item-picture"),
     path("imports/<int:job_id>/cancel", views.import_cancel, name="import-cancel"),
     path("imports/<int:job_id>/rerun", views.import_rerun, name="import-rerun"),
-    path("imports/<int:job_id>/report", views.import_progress, name="import-report"),
+    path("imports/<int:job_id>/report", views.import_report, name="import-report"),
+    path("imports/<int:job_id>/conflict-report", views.import_conflict_report, name="import-conflict-report"),
 ]

@@ -1,9 +1,11 @@
 """Pages of imports. Who may see a project sees its imports; the services ask for more before they do anything."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -12,21 +14,27 @@ from django.views.decorators.http import require_POST, require_safe
 
 from hierarchy.decode.why import NoPicture
 from hierarchy.models import Role
+from hierarchy.paging import number, words
 from hierarchy.pictures import placeholder, width_near
 from hierarchy.services import may
-from importer import page_queries, services
+from importer import page_queries, report, services
 from importer.core.progress import progress
 from importer.core.states import FINAL, JobStatus, Outcome
 from importer.core.wording import OUTCOME
-from importer.instances import header_of, picture_of
+from importer.instances import header_of, picture_of, stored
 from importer.models import ImportJob, Item
-from importer.paging import number, paged
+from importer.paging import paged
 
 CONFLICTS_SHOWN = 5
 # Pixels; the smallest picture that is kept.
 SMALL = 256
 # Seconds: bytes at a source may change, and a reader may lose the right to look.
 PICTURE_KEPT = 300
+
+CSV, JSON_LINES = "text/csv; charset=utf-8", "application/jsonl; charset=utf-8"
+Writers = Mapping[str, tuple[str, Callable[[ImportJob], Iterator[str]]]]
+AUDIT: Writers = {"csv": (CSV, report.audit_csv), "jsonl": (JSON_LINES, report.audit_jsonl)}
+CONFLICTS: Writers = {"csv": (CSV, report.conflict_csv), "jsonl": (JSON_LINES, report.conflict_jsonl)}
 
 
 @require_safe
@@ -60,7 +68,7 @@ FILTER_WORDS = (
 )
 
 
-def with_progress(jobs: list[ImportJob]) -> list[dict[str, object]]:
+def with_progress(jobs: Iterable[ImportJob]) -> list[dict[str, object]]:
     """Each job beside what a row says about how far it is."""
     now = timezone.now()
     return [{"job": job, "progress": progress(job, now=now)} for job in jobs]
@@ -115,9 +123,8 @@ def item_choice(request: HttpRequest) -> page_queries.ItemChoice:
     outcome = request.GET.get("outcome", "")
     return page_queries.ItemChoice(
         outcome=outcome if outcome in set(Outcome) else "",
-        # PostgreSQL refuses a NUL in text.
-        reason=request.GET.get("reason", "").replace("\0", ""),
-        words=request.GET.get("q", "").replace("\0", ""),
+        reason=words(request, "reason"),
+        words=words(request),
     )
 
 
@@ -150,16 +157,13 @@ def item(request: HttpRequest, job_id: int, item_id: int) -> HttpResponse:
     """One source file: its picture, its header, what became of it."""
     job = visible_job(request, job_id)
     found = visible_item(job, item_id)
-    context = {"job": job, "item": found, "folder": found.path.rpartition("/")[0], "name": base_name(found.path)}
+    folder, _, name = found.path.rpartition("/")
+    context = {"job": job, "item": found, "folder": folder, "name": name, "version": stored(found)}
     try:
         context |= {"header": header_of(found), "picture": True}
     except NoPicture as without:
         context["why"] = str(without.why)
     return render(request, "importer/item.html", context)
-
-
-def base_name(path: str) -> str:
-    return path.rpartition("/")[2]
 
 
 def visible_item(job: ImportJob, item_id: int) -> Item:
@@ -209,3 +213,27 @@ def import_rerun(request: HttpRequest, job_id: int) -> HttpResponse:
     )
     messages.success(request, f"Started again as import {again.pk}.")
     return redirect("import", again.pk)
+
+
+@require_safe
+def import_report(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
+    """One row per source file, streamed."""
+    return download(request, visible_job(request, job_id), AUDIT, name="report")
+
+
+@require_safe
+def import_conflict_report(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
+    """One row per conflict ever detected, streamed."""
+    return download(request, visible_job(request, job_id), CONFLICTS, name="conflicts")
+
+
+def download(request: HttpRequest, job: ImportJob, writers: Writers, *, name: str) -> StreamingHttpResponse:
+    """Raises Http404 for a format that there is not."""
+    ending = request.GET.get("format", "csv")
+    if ending not in writers:
+        raise Http404
+    content_type, lines = writers[ending]
+    response = StreamingHttpResponse(lines(job), content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="import-{job.pk}-{name}.{ending}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -27,7 +27,7 @@
       range.setAttribute("aria-valuetext", words.textContent);
       for (const step of steps) {
         const way = Number(step.dataset.sliceStep);
-        step.toggleAttribute("aria-disabled", now + way < 0 || now + way > last);
+        step.setAttribute("aria-disabled", String(now + way < 0 || now + way > last));
       }
     }
     function go(to) {
@@ -44,13 +44,6 @@
         go(Number(range.value) + Number(step.dataset.sliceStep));
       });
     }
-    picture.addEventListener("keydown", (event) => {
-      const way = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1 }[event.key];
-      if (!way) return;
-      event.preventDefault();
-      go(Number(range.value) + way);
-    });
-    picture.tabIndex = 0;
     said();
   }
 

@@ -35,13 +35,21 @@ class Settling:
 
 @dataclass(frozen=True, slots=True)
 class RootReport:
-    """What the watcher last said about one drop folder."""
+    """What the watcher last said about one drop folder. Lists hold the first names, `*_count` how many there are.
+
+    `loose` are files that lie in the folder itself: a delivery is a folder, so nobody imports them. `refused` are
+    links and special files, each with the reason as its `why`.
+    """
 
     healthy: bool
     reason: str
     mode: str
     scanned_at: datetime | None
     settling: tuple[Settling, ...]
+    settling_count: int
+    loose: tuple[str, ...]
+    loose_count: int
+    refused: tuple[Settling, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +98,24 @@ def roots_of(report: dict[str, Any]) -> dict[int, RootReport]:
 
 
 def _root(said: dict[str, Any]) -> RootReport:
-    settling = (
-        Settling(name=str(one.get("name", "")), since=_moment(one.get("since")), why=str(one.get("why", "")))
-        for one in said.get("settling", [])
-    )
+    settling, loose = _settling(said.get("settling", [])), tuple(str(name) for name in said.get("loose", []))
     return RootReport(
         healthy=bool(said.get("healthy", True)),
         reason=str(said.get("reason") or ""),
         mode=str(said.get("mode", "")),
         scanned_at=_moment(said.get("scanned_at")),
-        settling=tuple(settling),
+        settling=settling,
+        settling_count=int(said.get("settling_count", len(settling))),
+        loose=loose,
+        loose_count=int(said.get("loose_count", len(loose))),
+        refused=_settling(said.get("refused", [])),
+    )
+
+
+def _settling(entries: list[dict[str, Any]]) -> tuple[Settling, ...]:
+    return tuple(
+        Settling(name=str(one.get("name", "")), since=_moment(one.get("since")), why=str(one.get("why", "")))
+        for one in entries
     )
 
 

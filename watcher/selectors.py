@@ -21,6 +21,11 @@ class FolderRow:
     report: RootReport | None
     last: Batch | None
 
+    @property
+    def unnamed(self) -> int:
+        """Deliveries that settle beyond those named in the report."""
+        return self.report.settling_count - len(self.report.settling) if self.report else 0
+
 
 # What a reader may choose in the list of batches: the word in the address, and the states behind it.
 BATCH_FILTERS: dict[str, frozenset[str]] = {

@@ -8,9 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from hierarchy.paging import number
 from hierarchy.selectors import sees_all
 from importer import page_queries
-from importer.paging import number, paged
+from importer.paging import paged
 from importer.views import files_context, live_context, polled, with_progress
 from importer.core.states import FINAL
 from importer.models import ImportJob

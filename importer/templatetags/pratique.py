@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from django import template
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -23,7 +23,7 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Dashboard", "dashboard", frozenset({"drop-folder"})),
     ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file"})),
     ("Batches", "batches", frozenset({"batch"})),
-    ("Imports", "imports", frozenset({"import"})),
+    ("Imports", "imports", frozenset({"import", "import-conflicts", "item"})),
 )
 WORDS: dict[str, Mapping[str, str]] = {
     "conflict": wording.CONFLICT_TYPE,
@@ -82,14 +82,7 @@ def nav(context: template.Context) -> dict[str, Any]:
     """The sections, with the one that the page belongs to marked."""
     request: HttpRequest | None = context.get("request")
     here = request.resolver_match.url_name if request and request.resolver_match else None
-    return {"links": [(label, _address(name), here == name or here in inside) for label, name, inside in SECTIONS]}
-
-
-def _address(name: str) -> str:
-    try:
-        return reverse(name)
-    except NoReverseMatch:
-        return "/"
+    return {"links": [(label, reverse(name), here == name or here in inside) for label, name, inside in SECTIONS]}
 
 
 @register.inclusion_tag("_crumbs.html")
@@ -131,7 +124,7 @@ def icon(name: str, *, attrs: str = "", css: str = "") -> SafeString:
 @register.simple_tag
 def moment(at: datetime | None, missing: str = "—") -> SafeString | str:
     """A point in time, in the installation's zone."""
-    if at is None:
+    if not at:
         return missing
     local = timezone.localtime(at)
     return format_html(
@@ -142,7 +135,7 @@ def moment(at: datetime | None, missing: str = "—") -> SafeString | str:
 @register.simple_tag
 def ago(at: datetime | None, missing: str = "never") -> SafeString | str:
     """How long since, with the exact time on hover."""
-    if at is None:
+    if not at:
         return missing
     local = timezone.localtime(at)
     said = spans.since(at, now=timezone.now())

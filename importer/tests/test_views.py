@@ -68,7 +68,16 @@ def test_signing_out_leads_back_to_the_way_in(viewer):
 
 
 @pytest.mark.parametrize(
-    "name", ["import", "import-progress", "import-conflicts", "import-cancel", "import-rerun", "import-report"]
+    "name",
+    [
+        "import",
+        "import-progress",
+        "import-conflicts",
+        "import-cancel",
+        "import-rerun",
+        "import-report",
+        "import-conflict-report",
+    ],
 )
 def test_to_a_stranger_an_import_of_the_project_does_not_exist(client, people, project, name):
     job = make_job(project)
@@ -363,6 +372,34 @@ def test_a_poll_costs_the_same_however_large_the_import(viewer, project, items, 
 def test_every_final_state_says_how_long_it_took(viewer, project):
     for status in FINAL:
         assert "1 min" in text(viewer.get(page_of(make_job(project, status=status, imported=1))))
+
+
+# Reports
+
+
+@pytest.mark.parametrize(
+    ("name", "ending", "kind"),
+    [
+        ("import-report", "csv", "text/csv"),
+        ("import-report", "jsonl", "application/jsonl"),
+        ("import-conflict-report", "csv", "text/csv"),
+        ("import-conflict-report", "jsonl", "application/jsonl"),
+    ],
+)
+def test_a_report_is_streamed_as_a_download_with_a_name(viewer, project, name, ending, kind):
+    job = make_job(project, status=JobStatus.NEEDS_REVIEW, conflict=1)
+    held = make_placement(job, outcome="conflict", reason="File already exists")
+    make_item(job, placement=held, path="MR1/00001.dcm")
+    make_conflict(job, placement=held)
+    response = viewer.get(page_of(job, name, format=ending))
+    assert response.streaming
+    assert response["Content-Type"].startswith(kind)
+    assert re.fullmatch(rf'attachment; filename="import-{job.pk}-\w+\.{ending}"', response["Content-Disposition"])
+    assert response.getvalue().count(b"\n") == (2 if ending == "csv" else 1)
+
+
+def test_a_report_in_a_format_that_there_is_not_is_not_found(viewer, project):
+    assert viewer.get(page_of(make_job(project), "import-report", format="xlsx")).status_code == 404
 
 
 # Pictures

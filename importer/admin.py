@@ -1,0 +1,139 @@
+"""The importer's rows for administrators: to look at. What changes state goes through the services."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+from importer.core.names import shown
+from importer.models import Chunk, Conflict, Event, ImportJob, Item, Placement
+
+if TYPE_CHECKING:  # Generic for the type checker alone.
+    Admin = admin.ModelAdmin[Any]
+    Pages = Paginator[Any]
+else:
+    Admin = admin.ModelAdmin
+    Pages = Paginator
+
+# Beyond it, nobody turns pages; counting millions of rows would take longer than showing them.
+COUNTED = 10_000
+
+
+class BoundedPaginator(Pages):
+    """Counts to COUNTED and no further."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        if isinstance(rows, QuerySet):
+            return rows.order_by()[:COUNTED].count()
+        return len(rows)
+
+
+class LookOnly(Admin):
+    """No row is made, changed or deleted here. `blobs` are left where they are: nobody reads compressed bytes."""
+
+    blobs: ClassVar[Sequence[str]] = ()
+    show_full_result_count = False
+    list_per_page = 50
+    paginator = BoundedPaginator
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Model]:
+        return super().get_queryset(request).defer(*self.blobs)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:  # noqa: ARG002
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        return False
+
+
+@admin.register(ImportJob)
+class ImportJobAdmin(LookOnly):
+    list_display = ("id", "name", "status", "project", "source_kind", "who", "discovered", "created_at", "finished_at")
+    list_display_links = ("id", "name")
+    list_filter = ("status", "source_kind", "dry_run", ("project", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("project__group",)
+    search_fields = ("label", "who", "source_root")
+    ordering = ("-id",)
+
+    @admin.display(description="label", ordering="label")
+    def name(self, job: ImportJob) -> str:
+        return shown(job.label)
+
+
+@admin.register(Chunk)
+class ChunkAdmin(LookOnly):
+    blobs = ("entries", "answers")
+    list_display = ("id", "job_id", "work", "status", "first_seq", "count", "bytes", "owner", "leased_until", "kills")
+    list_filter = ("status", "work")
+    search_fields = ("=job__id", "owner")
+    ordering = ("-id",)
+
+
+@admin.register(Placement)
+class PlacementAdmin(LookOnly):
+    list_display = ("id", "job_id", "kind", "level", "place", "outcome", "reason", "count")
+    list_filter = ("outcome", "kind", "level", "conflict_type")
+    search_fields = ("=job__id", "subject_label", "session_uid", "acquisition_uid")
+    ordering = ("-id",)
+
+    @admin.display
+    def place(self, placement: Placement) -> str:
+        labels = (placement.subject_label, placement.session_label, placement.acquisition_label, placement.file_name)
+        return " / ".join(shown(label) for label in labels if label)
+
+
+@admin.register(Item)
+class ItemAdmin(LookOnly):
+    list_display = ("id", "job_id", "seq", "name", "size", "outcome_of", "reason_of")
+    list_filter = ("outcome",)
+    list_select_related = ("placement",)
+    search_fields = ("=job__id", "path", "=sop_uid")
+    ordering = ("-id",)
+
+    @admin.display(description="path")
+    def name(self, item: Item) -> str:
+        return shown(item.path)
+
+    @admin.display(description="outcome")
+    def outcome_of(self, item: Item) -> str | None:
+        return item.outcome or (item.placement.outcome if item.placement else None)
+
+    @admin.display(description="reason")
+    def reason_of(self, item: Item) -> str:
+        said = item.reason if item.outcome or item.placement is None else item.placement.reason
+        return shown(said)
+
+
+@admin.register(Conflict)
+class ConflictAdmin(LookOnly):
+    blobs = ("manifest",)
+    list_display = ("id", "status", "level", "type", "where", "project", "job_id", "size", "created_at", "resolved_by")
+    list_filter = ("status", "level", "type", ("project", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("project__group",)
+    search_fields = ("upload_path", "=job__id", "resolved_by")
+    ordering = ("-id",)
+
+    @admin.display(description="upload path", ordering="upload_path")
+    def where(self, conflict: Conflict) -> str:
+        return shown(conflict.upload_path)
+
+
+@admin.register(Event)
+class EventAdmin(LookOnly):
+    list_display = ("id", "at", "who", "what", "said", "job_id", "batch_id", "conflict_id")
+    list_filter = ("what",)
+    search_fields = ("=job_id", "=batch_id", "who")
+    ordering = ("-id",)
+
+    @admin.display(description="detail")
+    def said(self, event: Event) -> str:
+        return shown(event.detail)
