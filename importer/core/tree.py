@@ -66,9 +66,10 @@ class Clash:
 
 @dataclass(slots=True)
 class Tree:
-    """`root` is the project."""
+    """`root` is the project. Without `by_uid`, containers are found by their labels alone."""
 
     root: Node
+    by_uid: bool = True
     _by_id: dict[tuple[Level, int], Node] = field(default_factory=dict)
     _by_label: dict[tuple[Level, Node, str], list[Node]] = field(default_factory=dict)
     _by_uid: dict[tuple[Level, str], list[Node]] = field(default_factory=dict)
@@ -116,7 +117,7 @@ class Tree:
             self._by_uid.setdefault((node.level, uid), []).append(node)
 
     def _found(self, level: Level, parent: Node, label: str, uid: str) -> Node | Clash | None:
-        hits = self._by_uid.get((level, uid), []) if uid else []
+        hits = self._by_uid.get((level, uid), []) if uid and self.by_uid else []
         if len(hits) > 1:
             return Clash(level, ConflictType.MULTIPLE_UID, tuple(hits))
         if hits:

@@ -11,8 +11,8 @@ from importer.core.tree import Node, Target, Tree
 from importer.models import Placement
 
 
-def new_tree(project: Project) -> Tree:
-    return Tree(root=Node(level=Level.PROJECT, label="", id=project.pk))
+def new_tree(project: Project, *, scope: str) -> Tree:
+    return Tree(root=Node(level=Level.PROJECT, label="", id=project.pk), by_uid=scope != UidScope.NONE)
 
 
 def target_of(placement: Placement) -> Target:

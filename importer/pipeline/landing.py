@@ -48,7 +48,7 @@ def land(job: ImportJob, packed: Sequence[Packed], *, now: datetime) -> Landed:
 
 
 def _resolved(job: ImportJob, packed: Sequence[Packed], landed: Landed) -> list[tuple[Packed, Node]]:
-    tree = new_tree(job.project)
+    tree = new_tree(job.project, scope=job.uid_scope)
     targets = [target_of(one.placement) for one in packed]
     load(tree, job.project, targets, scope=job.uid_scope)
     arrived = []

@@ -37,7 +37,7 @@ def free_placements(job: ImportJob) -> "Any":
 
 def place_all(job: ImportJob, lease: Lease) -> None:
     """Writes the same values however often it runs. Raises LostLease or Stopped."""
-    tree = new_tree(job.project)
+    tree = new_tree(job.project, scope=job.uid_scope)
     for page in in_order(free_placements(job)):
         lease.check()
         targets = [target_of(placement) for placement in page]
