@@ -45,7 +45,7 @@ PROJECT = "demo/First study"
 PATIENCE = 120.0
 # Real images that ship with pydicom, made small by its authors (docs/architecture.md, "The demo's data").
 STUDIES = ("dicomdirtests/98892003", "dicomdirtests/77654033")
-IMAGES = ("CT_small.dcm", "examples_overlay.dcm", "examples_rgb_color.dcm", "693_J2KI.dcm")
+IMAGES = ("CT_small.dcm", "examples_overlay.dcm", "examples_rgb_color.dcm", "JPEG2000.dcm")
 
 
 class Unwell(Exception):
