@@ -58,6 +58,12 @@ def pytest_addoption(parser) -> None:
     parser.addoption("--only-database", action="store_true", help="only tests that use the database or the broker")
 
 
+def pytest_configure(config) -> None:
+    """Who only hands out tests to workers leaves it to them to choose their settings, each with a home of its own."""
+    if config.getoption("numprocesses", None):
+        del os.environ["DJANGO_SETTINGS_MODULE"]
+
+
 def pytest_collection_modifyitems(config, items) -> None:
     """A second run on another database need not repeat what no database can change."""
     if config.getoption("--only-database"):
