@@ -4,7 +4,7 @@ import difflib
 import re
 
 from django.contrib.auth.models import AnonymousUser, User
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from hierarchy.errors import Refused
 from hierarchy.models import Group, Membership, Project, Role
@@ -31,12 +31,13 @@ def memberships(actor: Actor) -> QuerySet[Membership]:
 def visible_projects(actor: Actor) -> QuerySet[Project]:
     """Projects that the actor may at least look at: by a membership of the project, of its group or of the site."""
     projects = Project.objects.select_related("group")
-    mine = memberships(actor)
-    if sees_all(actor) or mine.filter(project=None, group=None).exists():
+    if sees_all(actor):
         return projects
+    mine = memberships(actor)
     return projects.filter(
         Q(pk__in=mine.filter(project__isnull=False).values("project"))
         | Q(group__in=mine.filter(group__isnull=False).values("group"))
+        | Q(Exists(mine.filter(project=None, group=None)))
     )
 
 

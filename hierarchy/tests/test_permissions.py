@@ -115,7 +115,7 @@ def test_group_site_and_superuser_see_the_project_once(project):
 def test_visible_projects_takes_a_bounded_number_of_queries(project, member, django_assert_max_num_queries):
     for _ in range(5):
         make_member(user=member, project=make_project())
-    with django_assert_max_num_queries(2):
+    with django_assert_max_num_queries(1):
         assert [str(found) for found in visible_projects(member)]
 
 
