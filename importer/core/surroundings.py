@@ -31,12 +31,16 @@ class Surroundings:
     """Knows for each folder with DICOM in or below it how much all of that has in common: one tuple per folder.
 
     DICOM that waits for a label goes nowhere yet. It neither places a file nor lets it be placed by strangers further
-    up: a file whose nearest DICOM all waits matches no rule, because the next folder may be another patient's.
+    up: a file whose nearest DICOM all waits matches no rule, because the next folder may be another patient's. Above
+    a folder whose own DICOM all waits, nobody knows how many patients there are: as many as where there are several.
     """
 
     def __init__(self) -> None:
         self._common: dict[str, _Place] = {}
+        self._placed_here: set[str] = set()
         self._waiting: set[str] = set()
+        self._waits_here: set[str] = set()
+        self._above_unknown: set[str] | None = None
 
     def add(self, folder: str, *, subject: str, session: tuple[str, str], acquisition: tuple[str, str]) -> None:
         """DICOM lies in this folder (relative to the source's root, with `/`, '' for the root) and goes there.
@@ -47,12 +51,16 @@ class Surroundings:
         if not all(label for label, _ in place):
             self.add_waiting(folder)
             return
+        self._placed_here.add(folder)
+        self._above_unknown = None
         for above in _upwards(folder):
             if not self._widened(above, place):
                 return
 
     def add_waiting(self, folder: str) -> None:
         """DICOM lies in this folder, and nobody knows yet where it goes."""
+        self._waits_here.add(folder)
+        self._above_unknown = None
         for above in _upwards(folder):
             if above in self._waiting:
                 return
@@ -61,15 +69,27 @@ class Surroundings:
     def place(self, path: str) -> Attach | Bad:
         """Where the file of this path goes: with the DICOM of the nearest folder that has any in or below it.
 
-        All of it in one acquisition, session or subject: there. In several subjects: to the project. Where the whole
-        source has no DICOM, the last three folders are subject, session and acquisition.
+        All of it in one acquisition, session or subject: there. In several subjects, or some of it nobody knows
+        where: to the project. Where the whole source has no DICOM, the last three folders are subject, session and
+        acquisition.
         """
         for folder in _upwards(path.rpartition("/")[0]):
             if folder in self._common:
-                return _attach(self._common[folder])
+                return _attach(() if folder in self._unknown() else self._common[folder])
             if folder in self._waiting:
                 return NO_RULE
         return _by_path(path)
+
+    def _unknown(self) -> set[str]:
+        """Folders with one in or below them whose own DICOM all waits."""
+        if self._above_unknown is None:
+            self._above_unknown = set()
+            for folder in self._waits_here - self._placed_here:
+                for above in _upwards(folder):
+                    if above in self._above_unknown:
+                        break
+                    self._above_unknown.add(above)
+        return self._above_unknown
 
     def _widened(self, folder: str, place: _Place) -> bool:
         """False where this adds nothing to what the folder, and so everything above it, has in common."""

@@ -1,45 +1,32 @@
 """PLAN, first part: what each Placement is called and where it wants to go, from all that was said about it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
 
 from importer.core.facts import facts
 from importer.core.labels import clean_file_name
 from importer.core.records import Bad
-from importer.core.series import Disagreement, Said, Settled, merge, settle
+from importer.core.series import Disagreement, Settled, settle
 from importer.core.states import ConflictType, Level, MissingMeta, Outcome, PlacementKind
 from importer.core.surroundings import Surroundings
 from importer.models import Contribution, ImportJob, Item, Placement, bulk
-from importer.pipeline.chunks import unpacked
+from importer.pipeline.around import DICOM, surroundings, tell
 from importer.pipeline.leases import Lease
+from importer.pipeline.merging import Sum, sums
 from importer.pipeline.pages import in_pages
 
 COLUMNS = [
     "first_seq", "count", "bytes", "level", "subject_label", "session_label", "session_uid", "acquisition_label",
     "acquisition_uid", "file_name", "said", "outcome", "reason", "conflict_level", "conflict_type", "candidates",
 ]  # fmt: skip
-DICOM = Q(kind__in=[PlacementKind.SERIES, PlacementKind.ARCHIVE])
-
-
-@dataclass(frozen=True, slots=True)
-class Sum:
-    """All contributions to one Placement, merged."""
-
-    said: Said
-    first_seq: int
-    count: int
-    bytes: int
-    folders: tuple[str, ...]
 
 
 def settle_all(job: ImportJob, lease: Lease) -> None:
     """Writes the same values however often it runs. Raises LostLease or Stopped."""
     _join_the_nameless(job)
-    around = Surroundings()
+    around = surroundings(job)
     for page in in_pages(Placement.objects.filter(DICOM, job=job)):
         lease.check()
         _settle_page(job, page, around)
@@ -51,49 +38,41 @@ def settle_all(job: ImportJob, lease: Lease) -> None:
 def _join_the_nameless(job: ImportJob) -> None:
     """What one instance lacks another may give: a series part without PatientID joins its only namesake."""
     series = Placement.objects.filter(job=job, kind=PlacementKind.SERIES)
-    for nameless in series.filter(subject_label="", count=0).order_by("first_seq"):
-        named = series.filter(session_uid=nameless.session_uid, acquisition_uid=nameless.acquisition_uid)
-        others = list(named.exclude(subject_label="")[:2])
-        if len(others) == 1:
-            with transaction.atomic():
-                Item.objects.filter(placement=nameless).update(placement=others[0])
-                Contribution.objects.filter(placement=nameless).update(placement=others[0])
-                nameless.delete()
+    parts = series.filter(subject_label="", count=0).values_list("session_uid", "acquisition_uid", "id")
+    nameless = {(study, uid): pk for study, uid, pk in parts}
+    named: dict[tuple[str, str], list[int]] = {}
+    others = series.exclude(subject_label="").values_list("session_uid", "acquisition_uid", "id")
+    for study, uid, pk in others.iterator(chunk_size=2000) if nameless else ():
+        if (study, uid) in nameless:
+            named.setdefault((study, uid), []).append(pk)
+    for uids, namesakes in named.items():
+        if len(namesakes) == 1:
+            _join(nameless[uids], namesakes[0])
+
+
+def _join(nameless: int, namesake: int) -> None:
+    with transaction.atomic():
+        Item.objects.filter(placement=nameless).update(placement=namesake)
+        Contribution.objects.filter(placement=nameless).update(placement=namesake)
+        Placement.objects.filter(pk=nameless).delete()
 
 
 def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings) -> None:
-    sums = _sums(page)
+    found = sums(page)
     rows = []
     for placement in page:
-        total = sums[placement.pk]
+        total = found[placement.pk]
         settled = settle(total.said)
         _fill(placement, total, settled)
         if isinstance(settled, Disagreement):
             _hold(placement, Level.ACQUISITION, ConflictType.SERIES_LABELS, _disagreement(settled))
         else:
             _check_labels(job, placement, total.folders)
-        _tell(around, placement, total.folders)
+        waits = bool(placement.conflict_type) or placement.outcome is not None
+        tell(around, placement, total.folders, waits=waits)
         rows.append(_row(placement))
     with transaction.atomic():
         bulk.update(Placement, COLUMNS, rows)
-
-
-def _sums(page: Sequence[Placement]) -> dict[int, Sum]:
-    of: dict[int, list[tuple[int, dict[str, Any]]]] = {placement.pk: [] for placement in page}
-    rows = Contribution.objects.filter(placement__in=page).order_by("first_seq")
-    for placement_id, first_seq, said in rows.values_list("placement_id", "first_seq", "said"):
-        of[placement_id].append((first_seq, unpacked(said)))
-    return {pk: _sum(parts) for pk, parts in of.items()}
-
-
-def _sum(parts: list[tuple[int, dict[str, Any]]]) -> Sum:
-    return Sum(
-        said=merge([Said.from_json(part["said"]) for _, part in parts]),
-        first_seq=parts[0][0],
-        count=sum(part["count"] for _, part in parts),
-        bytes=sum(part["bytes"] for _, part in parts),
-        folders=tuple(sorted({folder for _, part in parts for folder in part["folders"]})),
-    )
 
 
 def _fill(placement: Placement, total: Sum, settled: Settled | Disagreement) -> None:
@@ -142,21 +121,6 @@ def _disagreement(found: Disagreement) -> str:
 
 def _hold(placement: Placement, level: Level, type: ConflictType, reason: str) -> None:  # noqa: A002
     placement.conflict_level, placement.conflict_type, placement.reason = level, type, reason
-
-
-def _tell(around: Surroundings, placement: Placement, folders: Sequence[str]) -> None:
-    """A file beside DICOM that waits for a label must not be filed with strangers further up."""
-    waits = placement.conflict_type or placement.outcome is not None
-    for folder in folders:
-        if waits:
-            around.add_waiting(folder)
-            continue
-        around.add(
-            folder,
-            subject=placement.subject_label,
-            session=(placement.session_label, placement.session_uid),
-            acquisition=(placement.acquisition_label, placement.acquisition_uid),
-        )
 
 
 def _attach_page(page: Sequence[Placement], around: Surroundings) -> None:

@@ -1,0 +1,64 @@
+"""What PLAN knows about the DICOM around other files, also about the DICOM that did not come in."""
+
+from collections.abc import Sequence
+
+from django.db.models import Q
+
+from importer.core.recognise import claims_dicom, is_junk, is_series_archive
+from importer.core.states import Outcome, PlacementKind
+from importer.core.surroundings import Surroundings
+from importer.models import ImportJob, Item, Placement
+from importer.pipeline.merging import sums
+from importer.pipeline.pages import in_pages
+
+DICOM = Q(kind__in=[PlacementKind.SERIES, PlacementKind.ARCHIVE])
+# Said of DICOM alone, whatever the file is called.
+_READ_AS_DICOM = ("Truncated", "No UID", "Unreadable: the header")
+
+
+def surroundings(job: ImportJob) -> Surroundings:
+    """Without the DICOM of this job that has a Placement: that is told as it is settled."""
+    around = Surroundings()
+    _tell_bad(around, job)
+    while job.only_failed and job.rerun_of is not None:
+        job = job.rerun_of
+        _tell_again(around, job)
+    return around
+
+
+def tell(around: Surroundings, placement: Placement, folders: Sequence[str], *, waits: bool) -> None:
+    """A file beside DICOM that waits for a label must not be filed with strangers further up."""
+    for folder in folders:
+        if waits:
+            around.add_waiting(folder)
+            continue
+        around.add(
+            folder,
+            subject=placement.subject_label,
+            session=(placement.session_label, placement.session_uid),
+            acquisition=(placement.acquisition_label, placement.acquisition_uid),
+        )
+
+
+def _tell_bad(around: Surroundings, job: ImportJob) -> None:
+    """DICOM that cannot be read is some patient's all the same: nobody knows whose."""
+    bad = Item.objects.filter(job=job, outcome__in=[Outcome.FAILED, Outcome.SKIPPED])
+    for path, outcome, reason in bad.values_list("path", "outcome", "reason").iterator(chunk_size=2000):
+        if not is_junk(path) and _may_be_dicom(path, str(outcome), reason):
+            around.add_waiting(path.rpartition("/")[0])
+
+
+def _may_be_dicom(path: str, outcome: str, reason: str) -> bool:
+    name = path.rpartition("/")[2]
+    if claims_dicom(name) or is_series_archive(name) or reason.startswith(_READ_AS_DICOM):
+        return True
+    # A folder that cannot be listed, and a file without extension that cannot be read, may hold anything.
+    return outcome == Outcome.FAILED and "." not in name
+
+
+def _tell_again(around: Surroundings, before: ImportJob) -> None:
+    """Of a run whose failed files alone are run again: the DICOM that came in then lies around them now."""
+    for page in in_pages(Placement.objects.filter(DICOM, job=before, contributions__isnull=False).distinct()):
+        found = sums(page)
+        for placement in page:
+            tell(around, placement, found[placement.pk].folders, waits=False)
