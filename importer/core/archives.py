@@ -1,5 +1,6 @@
 """A dropped `.dicom.zip` is placed by its first member's header. Archives are hostile: sizes lie, members are bombs."""
 
+import hashlib
 import io
 import struct
 import zipfile
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from typing import IO, BinaryIO
 
 from importer.core.header import read_header
+from importer.core.manifest import Member
 from importer.core.recognise import PREAMBLE, claims_dicom, has_preamble, is_junk
 from importer.core.records import Bad, Header
 
@@ -36,6 +38,38 @@ def first_member_header(stream: BinaryIO) -> Header | Bad:
         if careful.trouble is not None:
             raise careful.trouble from None
         return _NOT_A_ZIP
+
+
+def member_digests(stream: BinaryIO, *, most: int) -> list[Member] | None:
+    """Every member with its size and content digest, in name order, at most `most` bytes inflated.
+
+    None where the archive cannot be read whole, names a member twice, or inflates beyond that. Raises OSError alone.
+    """
+    careful = _Careful(stream)
+    try:
+        with zipfile.ZipFile(careful) as archive:
+            infos = _readable(archive, most=most)
+            return None if infos is None else [_digested(archive, info) for info in infos]
+    except _BROKEN:
+        if careful.trouble is not None:
+            raise careful.trouble from None
+        return None
+
+
+def _readable(archive: zipfile.ZipFile, *, most: int) -> list[zipfile.ZipInfo] | None:
+    infos = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
+    odd = any(info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS for info in infos)
+    twice = len({info.filename for info in infos}) < len(infos)
+    return None if odd or twice or sum(info.file_size for info in infos) > most else infos
+
+
+def _digested(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
+    """Zipfile gives no byte more than the directory says, and holds the checksum to it."""
+    content = hashlib.sha256()
+    with archive.open(info) as member:
+        while block := member.read(1 << 20):
+            content.update(block)
+    return Member(info.filename, info.file_size, content.hexdigest())
 
 
 class _Careful(io.RawIOBase):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from importer.core import manifest
+from importer.core import archives, manifest
 from importer.core.folder import NotPlain, Opener, Vanished
 from importer.core.manifest import Member
 from importer.core.names import raw
@@ -20,27 +20,33 @@ from importer.pipeline.reading import CHANGED, unchanged, why
 from importer.pipeline.worker import Worker
 
 BLOCK = 1 << 20
+# An archive that inflates to more than so many times its size is a bomb, or not worth the time.
+MOST_INFLATED = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """About one Placement: the digest of what would land, Items that are duplicates or differing twins, bad Items."""
+    """About one Placement: the digest of what would land, Items that are duplicates or differing twins, bad Items.
+
+    `members` is the digest of what is inside an archive that came as one: equal content may be packed otherwise.
+    """
 
     placement: int
     digest: str
     duplicates: tuple[int, ...]
     twins: tuple[int, ...]
     bad: tuple[tuple[int, str, str], ...]
+    members: str = ""
 
 
 def to_blob(answers: Sequence[Answer]) -> bytes:
-    return chunks.packed([[a.placement, a.digest, a.duplicates, a.twins, a.bad] for a in answers])
+    return chunks.packed([[a.placement, a.digest, a.duplicates, a.twins, a.bad, a.members] for a in answers])
 
 
 def from_blob(blob: bytes) -> Iterator[Answer]:
-    for placement, digest, duplicates, twins, bad in chunks.unpacked(blob):
+    for placement, digest, duplicates, twins, bad, members in chunks.unpacked(blob):
         found = tuple((item, outcome, reason) for item, outcome, reason in bad)
-        yield Answer(placement, digest, tuple(duplicates), tuple(twins), found)
+        yield Answer(placement, digest, tuple(duplicates), tuple(twins), found, members)
 
 
 def compare(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
@@ -72,7 +78,19 @@ def _answer(placement: Placement, opener: Opener, lease: Lease) -> Answer:
         else:
             (duplicates if kept[name].sha256 == found else twins).append(item.pk)
     digest = "" if placement.asks == "twins" or not kept else total(placement, list(kept.values()))
-    return Answer(placement.pk, digest, tuple(duplicates), tuple(twins), tuple(bad))
+    inside = _inside(opener, items[0]) if digest and placement.kind == PlacementKind.ARCHIVE else ""
+    return Answer(placement.pk, digest, tuple(duplicates), tuple(twins), tuple(bad), inside)
+
+
+def _inside(opener: Opener, item: Item) -> str:
+    """Empty where nobody can say: then it is compared as the file that it is."""
+    try:
+        with os.fdopen(opener.open(item.path), "rb") as stream:
+            found = archives.member_digests(stream, most=MOST_INFLATED * item.size)
+            return manifest.digest(found) if found else ""
+    except (Vanished, NotPlain, OSError) as error:
+        why(error)
+        return ""
 
 
 def _only_twins(items: list[Item]) -> list[Item]:

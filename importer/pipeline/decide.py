@@ -46,7 +46,7 @@ def _apply(job: ImportJob, page: Sequence[Answer], winners: dict[tuple[str, ...]
     for answer in page:
         placement = placements[answer.placement]
         if placement.asks == "whole" and answer.digest:
-            _judge(placement, answer.digest, stored, winners)
+            _judge(placement, answer, stored, winners)
             decided.append(placement)
     with transaction.atomic():
         _mark_items(page)
@@ -63,7 +63,7 @@ def _stored(placements: Sequence[Placement]) -> dict[int, tuple[str, UUID]]:
 
 def _judge(
     placement: Placement,
-    digest: str,
+    answer: Answer,
     stored: dict[int, tuple[str, UUID]],
     winners: dict[tuple[str, ...], str],
 ) -> None:
@@ -73,10 +73,10 @@ def _judge(
     else:
         place = tuple(str(getattr(placement, name)) for name in PLACE)
         if place not in winners:
-            winners[place] = digest
+            winners[place] = answer.digest
             return
         standing = winners[place]
-    if standing == digest:
+    if standing in {answer.digest, answer.members}:
         placement.outcome, placement.reason = Outcome.SKIPPED, EXISTS
         return
     placement.conflict_level, placement.conflict_type = Level.FILE, ConflictType.FILE_NAME
