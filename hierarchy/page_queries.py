@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 
 from hierarchy.models import Acquisition, File, FileVersion, Manifest, Project, Session, Subject
 from hierarchy.models.files import PARENTS
+from hierarchy.natural import natural
 from hierarchy.selectors import Actor, visible_projects
 
 # How many of each kind a search over all projects shows.
@@ -65,6 +66,12 @@ def sessions_of(subject: Subject) -> QuerySet[Session]:
     return subject.sessions.annotate(acquisition_count=_count(Acquisition.objects, "session"))
 
 
+def acquisitions_of(session: Session) -> list[int]:
+    """The ids of a session's acquisitions in the order of their numbers, which a database does not know."""
+    rows = session.acquisitions.order_by("label", "copy").values_list("label", "copy", "pk")
+    return [pk for _, _, pk in sorted(rows, key=lambda row: (natural(row[0]), row[1]))]
+
+
 def current_files(**parent: Any) -> QuerySet[FileVersion]:
     """The newest version of every file that stands directly on a container, each with its file."""
     level, container = next(iter(parent.items()))
@@ -86,11 +93,11 @@ class Content:
 NOTHING = Content(files=0, bytes=0, instances=0, modality="", picture=None)
 
 
-def contents(found: Sequence[Acquisition]) -> dict[int, Content]:
+def contents(acquisition_ids: Sequence[int]) -> dict[int, Content]:
     """By the acquisition's id, in one query; what holds nothing is left out."""
     dicom = Q(file__type=DICOM)
     grouped = (
-        FileVersion.objects.filter(number=F("file__version"), file__acquisition__in=[one.pk for one in found])
+        FileVersion.objects.filter(number=F("file__version"), file__acquisition__in=acquisition_ids)
         .order_by()
         .values("file__acquisition")
         .annotate(

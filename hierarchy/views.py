@@ -10,7 +10,7 @@ from django.views.decorators.http import require_safe
 
 from hierarchy import page_queries
 from hierarchy.models import Acquisition, FileVersion, Project, Role, Session, Subject
-from hierarchy.paging import Page, keyset, words
+from hierarchy.paging import Page, keyset, sliced, words
 from hierarchy.services import may
 from hierarchy.viewer import Viewer, viewer
 
@@ -62,13 +62,14 @@ def subject(request: HttpRequest, subject_id: int) -> HttpResponse:
 def session(request: HttpRequest, session_id: int) -> HttpResponse:
     """One visit: its acquisitions, each by a picture of its middle."""
     found = get_object_or_404(page_queries.sessions(request.user), pk=session_id)
-    page = keyset(request, found.acquisitions.all(), by=("label", "copy"), step=CARDS)
+    page = sliced(request, page_queries.acquisitions_of(found), key="from", step=CARDS)
+    scans = found.acquisitions.in_bulk(page.rows)
     held = page_queries.contents(page.rows)
     context = {
         "session": found,
         "crumbs": above(found),
         "page": page,
-        "scans": [(one, held.get(one.pk, page_queries.NOTHING)) for one in page.rows],
+        "scans": [(scans[pk], held.get(pk, page_queries.NOTHING)) for pk in page.rows if pk in scans],
         "files": _files(request, page_queries.current_files(session=found)),
     }
     return render(request, "hierarchy/session.html", context)
@@ -78,7 +79,7 @@ def session(request: HttpRequest, session_id: int) -> HttpResponse:
 def acquisition(request: HttpRequest, acquisition_id: int) -> HttpResponse:
     """One scan: its pictures, slice by slice, and its files."""
     found = get_object_or_404(page_queries.acquisitions(request.user), pk=acquisition_id)
-    held = page_queries.contents([found]).get(found.pk, page_queries.NOTHING)
+    held = page_queries.contents([found.pk]).get(found.pk, page_queries.NOTHING)
     context = {
         "acquisition": found,
         "crumbs": above(found),

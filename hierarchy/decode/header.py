@@ -55,7 +55,7 @@ def _of(dataset: Dataset, *, depth: int) -> Iterator[Row]:
 def _items(element: DataElement, *, depth: int) -> Iterator[Row]:
     for index, item in enumerate(element.value, 1):
         if len(element.value) > 1:
-            yield ("", f"item {index}", "", "", depth)
+            yield (f"item {index}", "", "", "", depth)
         yield from _of(item, depth=depth)
 
 

@@ -1,6 +1,5 @@
 """One instance of a stored file: the file itself, or a member of its archive."""
 
-import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +7,10 @@ from io import BytesIO
 from typing import IO, BinaryIO, cast
 
 from hierarchy.decode.why import NoPicture, Why
+from hierarchy.natural import natural
 
 # A member that is packed is unpacked into memory: bytes.
 MAX_UNPACKED = 512 * 1024 * 1024
-# Bounded: a hostile name must not cost the conversion of a huge number.
-_DIGITS = re.compile(r"(\d{1,30})", re.ASCII)
 
 
 @contextmanager
@@ -71,7 +69,3 @@ def first(opened: zipfile.ZipFile) -> str:
     if not found:
         raise NoPicture(Why.NO_PIXELS)
     return found[0]
-
-
-def natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(_DIGITS.split(name))]

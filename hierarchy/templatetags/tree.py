@@ -23,7 +23,8 @@ def recorded(found: Session | Acquisition) -> SafeString | str:
     zone = f"UTC{offset[:3]}:{offset[3:5]}"
     name = "" if found.timestamp_zone == zone else found.timestamp_zone
     return format_html(
-        '<time datetime="{}"><span class="nowrap">{} {}</span> <span class="soft nowrap">{}</span></time>',
+        '<time datetime="{}"><span class="nowrap">{}</span> <span class="nowrap">{}</span> '
+        '<span class="soft nowrap">{}</span></time>',
         at.isoformat(timespec="seconds"), f"{at.day} {at:%b %Y, %H:%M:%S}", zone, name,
     )  # fmt: skip
 

@@ -6,9 +6,9 @@ from io import BytesIO
 import pytest
 from pydicom import dcmread
 
-from hierarchy.decode.members import natural
 from hierarchy.decode.order import Seen, order, sort
 from hierarchy.decode.why import NoPicture, Why
+from hierarchy.natural import natural
 from hierarchy.tests.stored import packed, series, shipped
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)

@@ -182,7 +182,7 @@ def test_an_odd_page_address_starts_at_the_beginning(member, tree, odd):
 
 def test_a_session_shows_when_it_was_as_it_was_recorded(member, tree):
     page = text(member.get(addresses(tree)["session"]))
-    assert "14 Mar 2026, 10:09:26 UTC-05:00" in page
+    assert '14 Mar 2026, 10:09:26</span> <span class="nowrap">UTC-05:00' in page
     assert "America/New_York" in page
     assert "40 years" in page
     assert "ACC-7" in page
@@ -192,6 +192,18 @@ def test_a_session_shows_its_acquisitions_by_a_picture(member, tree):
     page = text(member.get(addresses(tree)["session"]))
     assert f"{addresses(tree)['file-picture']}?width=256" in page
     assert "7 instances, 1 file" in page
+
+
+def test_acquisitions_stand_in_the_order_of_their_numbers_page_by_page(member, tree):
+    session = tree.file.acquisition.session
+    for number in range(1, 60):
+        make_acquisition(session=session, label=f"{number} - scan")
+    page = text(member.get(addresses(tree)["session"]))
+    labels = re.findall(r">(\d+) - \w+</span>", page)
+    assert labels == sorted(labels, key=int)
+    assert len(labels) == 48
+    following = re.search(r'href="([^"]+)" rel="next"', page)[1]
+    assert re.findall(r">(\d+) - \w+</span>", text(member.get(following)))[-1] == "59"
 
 
 def test_files_stand_on_all_four_levels(member, tree, project):

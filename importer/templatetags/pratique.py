@@ -21,7 +21,7 @@ register = template.Library()
 # Label, address, and the other pages that count as the same part of the product.
 SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Dashboard", "dashboard", frozenset({"drop-folder"})),
-    ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file"})),
+    ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file", "file-header"})),
     ("Batches", "batches", frozenset({"batch"})),
     ("Imports", "imports", frozenset({"import", "import-conflicts", "item"})),
 )
