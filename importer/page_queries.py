@@ -133,6 +133,21 @@ def item_page(job: ImportJob, *, choice: ItemChoice, after: int | None = None, s
     return cut(found, step=step, key=lambda item: item.seq)
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The ids of the source files before and after one, in source order; None at the ends."""
+
+    before: int | None
+    after: int | None
+
+
+def neighbours(item: Item) -> Neighbours:
+    others = Item.objects.filter(job=item.job_id)
+    before = others.filter(seq__lt=item.seq).order_by("-seq").values_list("pk", flat=True).first()
+    after = others.filter(seq__gt=item.seq).order_by("seq").values_list("pk", flat=True).first()
+    return Neighbours(before=before, after=after)
+
+
 def reasons(job: ImportJob) -> list[Reason]:
     """Why what was not imported was not, the most frequent first."""
     grouped = (

@@ -159,6 +159,7 @@ def item(request: HttpRequest, job_id: int, item_id: int) -> HttpResponse:
     found = visible_item(job, item_id)
     folder, _, name = found.path.rpartition("/")
     context = {"job": job, "item": found, "folder": folder, "name": name, "version": stored(found)}
+    context["neighbours"] = page_queries.neighbours(found)
     try:
         context |= {"header": header_of(found), "picture": True}
     except NoPicture as without:

@@ -52,7 +52,8 @@ def prepared(home: Path) -> dict[str, str]:
     call_command("migrate", verbosity=0)
     from scripts.seeding import seed
 
-    seed()
+    (home / "incoming").mkdir()
+    seed(home / "incoming")
     return addresses()
 
 
@@ -63,25 +64,31 @@ def addresses() -> dict[str, str]:
     def job(**which: str) -> int:
         return ImportJob.objects.filter(**which).latest("id").pk
 
-    review, folder = job(status="needs_review"), DropFolder.objects.get(name="mr-prisma").pk
+    review, folder = job(status="needs_review", label="ST-000479"), DropFolder.objects.get(name="mr-prisma").pk
+    real, odd = job(label="ST-000477"), job(label="ST-000478")
+    image = Item.objects.filter(job=real).earliest("seq")
     return {
         "dashboard": "/",
         "drop-folder": f"/drop-folders/{folder}/",
         "drop-folder-held": f"/drop-folders/{DropFolder.objects.get(name='partner-site').pk}/",
         "batches": "/batches/",
         "batches-none": "/batches/?status=failed",
-        "batch": f"/batches/{Batch.objects.get(job=review).pk}/",
+        "batch": f"/batches/{Batch.objects.get(job=real).pk}/",
+        "batch-odd": f"/batches/{Batch.objects.get(job=odd).pk}/",
         "batch-held": f"/batches/{Batch.objects.get(status='held').pk}/",
         "imports": "/imports/",
         "import-review": f"/imports/{review}/",
+        "import-odd": f"/imports/{odd}/",
         "import-failed-files": f"/imports/{review}/?outcome=failed",
         "import-moving": f"/imports/{job(status='transferring')}/",
         "import-paused": f"/imports/{job(status='paused')}/",
         "import-failed": f"/imports/{job(status='failed')}/",
         "import-cancelled": f"/imports/{job(status='cancelled')}/",
         "conflicts": f"/imports/{review}/conflicts/",
-        "item": f"/imports/{review}/items/{Item.objects.filter(job=review).earliest('id').pk}/",
+        "item": f"/imports/{real}/items/{image.pk}/",
         "item-odd": f"/imports/{review}/items/{Item.objects.filter(job=review).latest('id').pk}/",
+        "admin": "/admin/",
+        "admin-imports": "/admin/importer/importjob/",
         "not-found": "/imports/999999/",
     }
 
@@ -102,7 +109,8 @@ def started(log: IO[bytes]) -> tuple[subprocess.Popen[bytes], str]:
             time.sleep(0.2)
         else:
             return server, base
-    raise SystemExit("The application did not start.")
+    server.kill()
+    raise SystemExit(f"The application did not start:\n{Path(log.name).read_text()}")
 
 
 def taken(base: str, folder: Path, pages: dict[str, str]) -> int:
@@ -124,7 +132,7 @@ def shot(
 
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
     page, said = context.new_page(), []
-    page.on("console", lambda message: said.append(message.text))
+    page.on("console", lambda message: said.append(f"{page.url}: {message.text}"))
     page.goto(f"{base}/sign-in/")
     page.screenshot(path=folder / f"sign-in-{size[0]}-{scheme}.png", full_page=True)
     page.fill("#id_username", "anna")
@@ -136,6 +144,7 @@ def shot(
         page.screenshot(path=folder / f"{name}-{size[0]}-{scheme}.png", full_page=True)
         said += too_wide(page, name)
     context.close()
+    said = [line for line in said if "/999999/" not in line]
     for line in sorted(set(said)):
         print(f"{size[0]} {scheme}: {line}")
     return len(said)

@@ -1,13 +1,21 @@
-"""An installation in the middle of a working day, for pictures of its pages: rows only, nothing runs."""
+"""An installation in the middle of a working day, for pictures of its pages.
 
+Most are rows without bytes. Two deliveries are real DICOM that ships with pydicom, imported by the real pipeline.
+"""
+
+import shutil
 from datetime import datetime, timedelta
+from pathlib import Path
 
+import pydicom.data
 from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from hierarchy.models import Membership, Role
-from importer.core.states import JobStatus
+from importer.core.states import JobStatus, SourceKind
 from importer.models import ImportJob
+from importer.pipeline.processes import run
+from importer.services import ImportRequest, start_import
 from importer.tests.factories import make_conflict, make_event, make_item, make_job, make_placement, make_project
 from watcher.models import DropFolder
 from watcher.states import BatchStatus
@@ -18,8 +26,8 @@ MUCH = 630_000_000
 LONG = "Überlange Bezeichnung einer Studie, die jemand am Gerät von Hand eingetippt hat_" + "x" * 60
 
 
-def seed() -> None:
-    """Everything at once; the newest last."""
+def seed(incoming: Path) -> None:
+    """Everything at once; the newest last. `incoming` is a folder for the real deliveries."""
     now = timezone.now()
     users = get_user_model().objects
     users.create_superuser("anna", "anna.lindqvist@example.org", PASSWORD, first_name="Anna", last_name="Lindqvist")
@@ -31,6 +39,7 @@ def seed() -> None:
         make_job(make_project("onco/Breast MR"), **_at(now - timedelta(days=3, minutes=number)), imported=40)
     _ended(now, folders)
     _review(now, folders[0])
+    _real(incoming, folders[0])
     _running(now, folders)
     make_watch(beat_at=now + timedelta(minutes=30), since=now - timedelta(hours=31), roots=_reports(now, folders))
 
@@ -56,7 +65,8 @@ def _reports(now: datetime, folders: list[DropFolder]) -> dict:
         {"name": "ST-000483", "since": (now - timedelta(seconds=9)).isoformat(), "why": "21 s of quiet to go"},
     ]
     broken = {**said, "healthy": False, "reason": "/mnt/partner/outbox is not mounted (no such file or directory)"}
-    return {folders[0]: {**said, "settling": settling}, folders[1]: said, folders[2]: broken}
+    loose = ["Readme.txt", "scan list.xlsx"]
+    return {folders[0]: {**said, "settling": settling, "loose": loose}, folders[1]: said, folders[2]: broken}
 
 
 def _at(start: datetime, *, seconds: float = 45) -> dict:
@@ -129,6 +139,33 @@ def _files(job: ImportJob) -> None:
         ("odd/na\nme\u202ewith\x07control \\xff" + "y" * 180, "failed", "Not DICOM"),
     ):
         make_item(job, path=path, outcome=outcome, reason=reason, size=0 if "empty" in path else 4_096)
+
+
+def _real(incoming: Path, folder: DropFolder) -> None:
+    """A whole study; then the same one again with a changed image, and odd files beside it."""
+    shipped = Path(pydicom.data.__file__).parent / "test_files"
+    study = Path(
+        shutil.copytree(shipped / "dicomdirtests" / "98892003", incoming / "ST-000477", copy_function=shutil.copyfile)
+    )
+    _imported(study, folder, status=BatchStatus.IMPORTED)
+    again = Path(shutil.copytree(study, incoming / "ST-000478", copy_function=shutil.copyfile))
+    for file in ("rtdose.dcm", "CT_small.dcm", "MR_truncated.dcm", "examples_ybr_color.dcm", "README.txt"):
+        shutil.copy(shipped / file, again)
+    (again / "empty.dcm").touch()
+    changed = max(path for path in again.rglob("*") if path.is_file() and path.parent != again)
+    changed.write_bytes(changed.read_bytes()[:-2] + b"\1\1")
+    _imported(again, folder, status=BatchStatus.NEEDS_REVIEW)
+
+
+def _imported(delivery: Path, folder: DropFolder, *, status: str) -> None:
+    request = ImportRequest(
+        project=folder.project, source_kind=SourceKind.DROP_FOLDER, source_root=bytes(delivery),
+        label=delivery.name, who=f"device {folder.name}",
+    )  # fmt: skip
+    job = start_import(request, actor=None, now=timezone.now(), enqueue=False)
+    run(job.pk, workers=1, look=lambda: None)
+    job.refresh_from_db()
+    _delivered(folder, job, status=status, claimed=job.created_at)
 
 
 def _running(now: datetime, folders: list[DropFolder]) -> None:

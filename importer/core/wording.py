@@ -58,7 +58,7 @@ OUTCOME: Mapping[str, Wording] = {
     Outcome.PLANNED: Wording("Planned", Tone.BUSY, "Would be imported."),
     Outcome.IMPORTED: Wording("Imported", Tone.GOOD, "Stands in the archive."),
     Outcome.SKIPPED: Wording("Skipped", Tone.IDLE, "Left out on purpose; the reason says why."),
-    Outcome.CONFLICT: Wording("Conflict", Tone.WARN, "Waits in quarantine for a decision."),
+    Outcome.CONFLICT: Wording("In conflict", Tone.WARN, "Waits in quarantine for a decision."),
     Outcome.FAILED: Wording("Failed", Tone.BAD, "Could not be imported; the reason says why."),
     Outcome.CANCELLED: Wording("Cancelled", Tone.FAINT, "Not reached before the import was stopped."),
 }

@@ -440,6 +440,19 @@ def test_the_page_of_a_file_shows_its_header_as_a_table(viewer, project, dicom_s
     assert 'data-filters="header-rows"' in page
 
 
+def test_the_page_of_a_file_leads_to_the_one_before_and_the_one_after(viewer, project):
+    job = make_job(project, imported=3, source_root="/nowhere")
+    first, middle, last = (make_item(job) for _ in range(3))
+    make_item(make_job(project, imported=1))
+
+    def neighbours(item) -> list[str]:
+        page = text(viewer.get(reverse("item", args=[job.pk, item.pk])))
+        return re.findall(r'rel="(?:prev|next)" href="([^"]+)"', page)
+
+    assert neighbours(middle) == [reverse("item", args=[job.pk, other.pk]) for other in (first, last)]
+    assert neighbours(first) == neighbours(last) == [reverse("item", args=[job.pk, middle.pk])]
+
+
 def test_a_file_whose_bytes_are_gone_still_has_its_page(viewer, project, places):
     item = make_item(make_job(project, imported=1, source_root="/nowhere"), sop_uid="1.2.3")
     page = text(viewer.get(reverse("item", args=[item.job_id, item.pk])))
