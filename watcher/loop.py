@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 # Seconds.
 FOLDERS_EVERY = 2.0
 BEAT_EVERY = 5.0
+# After a look there is news to tell, but not more often than this.
+BEAT_SOON = 1.0
 SETTLE_EVERY = 1.0
 CLAIM_EVERY = 1.0
 SETTLE_IDLE = 30.0
@@ -47,12 +49,14 @@ class Watcher:
     hints: Hints = field(init=False)
     roots: dict[int, RootWatch] = field(default_factory=dict)
     _folders_due: float = 0.0
-    _beat_due: float = 0.0
-    _settle_due: float = 0.0
+    _last_beat: float = float("-inf")
+    _last_settle: float = float("-inf")
     _claims_due: float = 0.0
 
     def __post_init__(self) -> None:
         self.hints = Hints(wake=self.waker.wake)
+        # Taking the lease was the first beat; the next one has something to tell.
+        self._last_beat = self.clock() - BEAT_SOON
 
     def run(self, *, started: Callable[[], None]) -> None:
         """Until asked to stop; `started` is called when the roots are watched and the first scan begins.
@@ -104,13 +108,15 @@ class Watcher:
         if self.hints.check():
             log.warning("Events may have been lost: all drop folders are scanned.")
             self._all_at_once()
+        looked = False
         for watch in list(self.roots.values()):
-            if watch.look_if_due(now=self.now()):
-                self._claims_due = self.clock()
-            self.beat_if_due()
+            looked = watch.look_if_due(now=self.now()) or looked
+            self._beat_if_due(every=BEAT_EVERY)
+        if looked:
+            self._claims_due = self.clock()
         self._settle_if_due()
         self._claim_if_due()
-        self.beat_if_due()
+        self._beat_if_due(every=BEAT_SOON if looked else BEAT_EVERY)
 
     def load_folders(self) -> None:
         """Drop folders that were added, changed, switched off or given a project since the last time."""
@@ -131,7 +137,7 @@ class Watcher:
     def _take_up(self, folder: Folder) -> None:
         """A new or changed one begins anew; one that only got a project goes on, and lets its held ones go."""
         before = self.roots.get(folder.root.id)
-        self._settle_due = self.clock()
+        self._last_settle = float("-inf")
         if before is not None and before.folder.root == folder.root:
             before.folder = folder
             before.look_at_once()
@@ -145,12 +151,16 @@ class Watcher:
             watch.look_at_once()
 
     def _settle_if_due(self) -> None:
-        if self.clock() < self._settle_due:
+        if self.clock() < self._settle_due():
             return
-        active = any(one.open for watch in self.roots.values() for one in watch.known.values())
-        self._settle_due = self.clock() + (SETTLE_EVERY if active else SETTLE_IDLE)
+        self._last_settle = self.clock()
         if services.settle_batches(now=self.now()) + services.release_held(now=self.now()):
             self._all_at_once()
+
+    def _settle_due(self) -> float:
+        """Often while something is open, so that a free place among the imports is taken at once."""
+        active = any(one.open for watch in self.roots.values() for one in watch.known.values())
+        return self._last_settle + (SETTLE_EVERY if active else SETTLE_IDLE)
 
     def _claim_if_due(self) -> None:
         """In-flight imports are bounded over all roots; what is only held needs no import."""
@@ -168,11 +178,11 @@ class Watcher:
             if self.waker.stopping():
                 return
             self.roots[root].claim(name, now=self.now())
-            self.beat_if_due()
+            self._beat_if_due(every=BEAT_EVERY)
 
-    def beat_if_due(self) -> None:
-        if self.clock() >= self._beat_due:
-            self._beat_due = self.clock() + BEAT_EVERY
+    def _beat_if_due(self, *, every: float) -> None:
+        if self.clock() >= self._last_beat + every:
+            self._last_beat = self.clock()
             lease.beat(self.owner, self.report(), now=self.now())
 
     def report(self) -> dict[str, object]:
@@ -197,5 +207,5 @@ class Watcher:
     def until_next(self) -> float:
         """Seconds until something is due, MOST_SLEEP at most."""
         due = [watch.next_wake() for watch in self.roots.values()]
-        soonest = min([*due, self._folders_due, self._beat_due, self._settle_due])
+        soonest = min([*due, self._folders_due, self._last_beat + BEAT_EVERY, self._settle_due()])
         return min(max(soonest - self.clock(), 0.0), MOST_SLEEP)

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from django.db import connections
@@ -11,12 +11,11 @@ from conftest import ON_SQLITE
 from hierarchy.errors import Refused
 from importer.core.states import JobStatus
 from importer.models import Event, ImportJob, move_to
-from watcher import manifest, services
-from watcher.deliveries import Delivery
+from watcher import services
 from watcher.models import Batch, DropFolder
-from watcher.states import BatchStatus, FoundBy
+from watcher.states import BatchStatus
+from watcher.tests.dropping import NOW, dropped
 
-NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
 
 
@@ -34,34 +33,6 @@ def folder(project, places, root):
 @pytest.fixture
 def without_project(db, places, root):
     return DropFolder.objects.create(name="ct", path=str(root))
-
-
-def dropped(root, name=b"ST-000001", files=(b"a",), content=b"x"):
-    """A folder on the disk, as the watcher would hand it over."""
-    path = os.path.join(os.fsencode(root), name)
-    os.makedirs(path, exist_ok=True)
-    for file in files:
-        with open(os.path.join(path, file), "wb") as stream:
-            stream.write(content)
-    return seen(root, name)
-
-
-def seen(root, name=b"ST-000001"):
-    path = os.path.join(os.fsencode(root), name)
-    with manifest.opened(path) as handle:
-        found = manifest.read(handle)
-    stat = os.lstat(path)
-    return Delivery(
-        name=name,
-        device=stat.st_dev,
-        inode=stat.st_ino,
-        fingerprint=found.fingerprint,
-        files=found.files,
-        size=found.size,
-        empty=found.empty,
-        found_by=FoundBy.SCAN,
-        seen_at=NOW,
-    )
 
 
 def finish(batch, status=JobStatus.COMPLETED, **counts):
