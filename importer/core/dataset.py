@@ -11,9 +11,9 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import data_element_generator
 
+from importer.core.nested import UNDEFINED, step_over
 from importer.core.values import DEFAULT_ENCODINGS, encodings_of, text_of
 
-UNDEFINED = 0xFFFFFFFF
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Nothing wanted is longer; what is, is skipped like an absent value instead of being read into memory.
 LONGEST = 64 * 1024
@@ -45,6 +45,8 @@ class Found:
     whole: bool = True
     # Where the last element said that it ends; None after one of undefined length.
     end: int | None = None
+    # Where the value of a sequence of undefined length begins, and whether all in it has implicit VRs.
+    unwanted: tuple[int, bool] | None = None
 
 
 @dataclass(slots=True)
@@ -95,25 +97,40 @@ def _walked(stream: BinaryIO, *, syntax: str, tags: frozenset[int], size: Callab
     big = syntax == BIG_ENDIAN
     implicit = not big and _looks_implicit(stream)
     found = Found()
-    for element in _elements(stream, implicit=implicit, little=not big, tags=tags, found=found):
-        if isinstance(element, RawDataElement):
-            found.elements[int(element.tag)] = element
+    going_on = True
+    while going_on:
+        for element in _elements(stream, implicit=implicit, little=not big, tags=tags, found=found):
+            if isinstance(element, RawDataElement):
+                found.elements[int(element.tag)] = element
+        going_on = _stepped_over(stream, found=found, little=not big)
     found.whole = _ended_well(stream, found=found, size=size())
     return found
+
+
+def _stepped_over(stream: BinaryIO, *, found: Found, little: bool) -> bool:
+    """False where the walk came to its end, and not just to a sequence that nobody wants."""
+    if found.unwanted is None:
+        return False
+    (place, implicit), found.unwanted = found.unwanted, None
+    stream.seek(place)
+    step_over(stream, implicit=implicit, little=little)
+    return True
 
 
 def _elements(
     stream: BinaryIO, *, implicit: bool, little: bool, tags: frozenset[int], found: Found
 ) -> Iterator[RawDataElement | DataElement]:
-    def beyond(tag: int, _vr: str | None, length: int) -> bool:
-        """Called for every element before its value is read: the only place that sees the skipped ones."""
+    def beyond(tag: int, vr: str | None, length: int) -> bool:
+        """Stops at the pixels and at what is to be stepped over. Called for every element before its value is read."""
         place, number = stream.tell(), int(tag)
         found.seen = True
         found.end = None if length == UNDEFINED else place + length
         if number in PIXELS:
             found.pixels = (place, length)
         found.stopped = number >= _FIRST_PIXELS
-        return found.stopped
+        if length == UNDEFINED and not found.stopped:
+            found.unwanted = (place, implicit or vr == "UN")
+        return found.stopped or found.unwanted is not None
 
     return data_element_generator(stream, implicit, little, beyond, LONGEST, specific_tags=list(tags))
 

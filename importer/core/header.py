@@ -7,7 +7,8 @@ import warnings
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from importer.core.dataset import DEFLATED, UNDEFINED, Contents, Endless, contents
+from importer.core.dataset import DEFLATED, Contents, Endless, contents
+from importer.core.nested import UNDEFINED
 from importer.core.recognise import has_preamble, well_formed_uid
 from importer.core.records import Bad, Header, Pixels
 from importer.core.window import ReadAt, TooMuch, Window

@@ -1,10 +1,12 @@
 """Real DICOM files made on the spot: the base instance of the mapping table, with changes."""
 
 import io
+import struct
 import warnings
 
 import pydicom.uid
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.sequence import Sequence
 
 from importer.core.header import read_header, truncation
 from importer.core.records import Bad, Header
@@ -55,6 +57,11 @@ def file_of(made, *, syntax="explicit little"):
     return out.getvalue()
 
 
+def element(group, number, vr, value):
+    """An explicit little endian element of a short VR."""
+    return struct.pack("<HH2sH", group, number, vr, len(value)) + value
+
+
 def with_pixels(made, *, rows=8, columns=8, bits=16, frames=None):
     """Native pixel data, as long as the header says."""
     made.Rows, made.Columns, made.BitsAllocated = rows, columns, bits
@@ -66,6 +73,18 @@ def with_pixels(made, *, rows=8, columns=8, bits=16, frames=None):
     made.PixelData = bytes(length + length % 2)
     made["PixelData"].VR = "OW"
     return made
+
+
+def nested(depth):
+    """An image with sequences of undefined length inside one another."""
+    inner = dataset()
+    for _ in range(depth):
+        outer = dataset()
+        outer.ReferencedSeriesSequence = Sequence([inner])
+        outer["ReferencedSeriesSequence"].is_undefined_length = True
+        inner.is_undefined_length_sequence_item = True
+        inner = outer
+    return with_pixels(inner)
 
 
 def reading(data):

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless
 
 from importer.core import header as header_module
@@ -129,27 +128,6 @@ def test_a_value_that_crosses_the_first_window_is_never_cut(shift):
     data.add_new(0x00080012, "UT", "p" * (pad + pad % 2))
     found = made.read(made.file_of(data))
     assert (found.get("StudyDescription"), found.get("SeriesDescription")) == ("x" * 60, "y" * 40)
-
-
-def nested(depth):
-    inner = made.dataset()
-    for _ in range(depth):
-        outer = made.dataset()
-        outer.ReferencedSeriesSequence = Sequence([inner])
-        outer["ReferencedSeriesSequence"].is_undefined_length = True
-        inner.is_undefined_length_sequence_item = True
-        inner = outer
-    return made.with_pixels(inner)
-
-
-def test_sequences_of_undefined_length_are_stepped_over():
-    assert made.read(made.file_of(nested(3))).get("PatientID") == "P01"
-
-
-def test_sequences_nested_beyond_all_reason_do_not_bring_the_reader_down():
-    start = made.file_of(made.dataset(SeriesInstanceUID=None))
-    deep = b"\x08\x00\x15\x11SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 5000
-    assert made.read(start + deep).outcome == "failed"
 
 
 @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
@@ -319,7 +297,7 @@ def test_no_reason_quotes_a_tag():
     assert "SECRET" not in made.read(data).reason
 
 
-WHOLE = made.file_of(made.with_pixels(nested(2)))
+WHOLE = made.file_of(made.nested(2))
 
 
 @settings(max_examples=300, deadline=None)

@@ -137,6 +137,10 @@ def test_a_component_is_cut_at_200_bytes_on_a_character_with_its_extension():
     assert component == "é" * 95 + ".dicom.zip"
 
 
+def test_a_component_without_extension_is_cut_at_200_bytes():
+    assert labels.on_disk("x" * 201) == "x" * 200
+
+
 @given(st.text(alphabet=st.characters(codec=None)))
 def test_a_component_never_leaves_its_folder(text):
     component = labels.on_disk(text)
