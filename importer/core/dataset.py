@@ -17,6 +17,8 @@ from importer.core.values import DEFAULT_ENCODINGS, encodings_of, text_of
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Nothing wanted is longer; what is, is skipped like an absent value instead of being read into memory.
 LONGEST = 64 * 1024
+# The longest real headers have a few thousand elements outside their sequences.
+MOST_ELEMENTS = 200_000
 MOST_INFLATED = 16 * 1024 * 1024
 
 IMPLICIT = "1.2.840.10008.1.2"
@@ -40,7 +42,7 @@ class Found:
 
     elements: dict[int, RawDataElement] = field(default_factory=dict)
     pixels: tuple[int, int] | None = None
-    seen: bool = False
+    seen: int = 0
     stopped: bool = False
     whole: bool = True
     # Where the last element said that it ends; None after one of undefined length.
@@ -60,7 +62,7 @@ class Contents:
 
 
 class Endless(Exception):
-    """A compressed header beyond every real one."""
+    """A header beyond every real one."""
 
 
 def contents(stream: BinaryIO, *, size: Callable[[], int], wanted: frozenset[str]) -> Contents:
@@ -123,7 +125,9 @@ def _elements(
     def beyond(tag: int, vr: str | None, length: int) -> bool:
         """Stops at the pixels and at what is to be stepped over. Called for every element before its value is read."""
         place, number = stream.tell(), int(tag)
-        found.seen = True
+        found.seen += 1
+        if found.seen > MOST_ELEMENTS:
+            raise Endless
         found.end = None if length == UNDEFINED else place + length
         if number in PIXELS:
             found.pixels = (place, length)

@@ -101,7 +101,7 @@ def _quick(start: bytes, *, size: int, wanted: frozenset[str]) -> Contents | Non
 def _refused(read: Contents) -> Bad | None:
     if MEDIA_DIRECTORY in (read.media_class, read.tags.get("SOPClassUID")):
         return Bad("skipped", "DICOMDIR")
-    if read.found.seen and not read.found.whole:
+    if read.found.seen > 0 and not read.found.whole:
         return CUT
     missing = [keyword for keyword in UIDS if not well_formed_uid(read.tags.get(keyword, ""))]
     return Bad("failed", f"No UID: {missing[0]}") if missing else None

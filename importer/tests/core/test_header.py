@@ -276,7 +276,19 @@ def test_a_header_that_never_ends_is_given_up():
     def read_at(offset, length):
         return (data + elements)[:length] if offset == 0 else (elements * (length // FIRST + 1))[:length]
 
-    assert read_header(read_at, size=1 << 40).outcome == "failed"
+    assert read_header(read_at, size=1 << 40).reason == "Unreadable: the header does not parse (Endless)"
+
+
+def test_a_header_that_goes_on_for_64_mebibytes_is_given_up():
+    start = made.file_of(made.dataset(SeriesInstanceUID=None))
+    start += struct.pack("<HH2sHL", 0x0009, 0x0010, b"UN", 0, 0xFFFFFFFF)
+    items = (struct.pack("<LL", 0xE000FFFE, 1016) + bytes(1016)) * 2048
+
+    def read_at(offset, length):
+        place = (offset - len(start)) % 1024
+        return (start + items)[:length] if offset == 0 else items[place : place + length]
+
+    assert read_header(read_at, size=1 << 40).reason == "Unreadable: the header does not parse (TooMuch)"
 
 
 def test_trouble_of_the_disk_is_not_the_files_fault():

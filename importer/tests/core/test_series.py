@@ -126,7 +126,8 @@ def test_times_of_two_zones_are_compared_as_moments():
 
 
 def test_what_was_said_stays_small_however_many_say_it():
-    many = gather((n, replace(mapped(), acquisition_label=f"{n} - t{n}", operator=f"o{n}")) for n in range(2000))
+    one = mapped()
+    many = gather((n, replace(one, acquisition_label=f"{n} - t{n}", operator=f"o{n}")) for n in range(2000))
     assert len(json.dumps(many.to_json())) < 2000
 
 
