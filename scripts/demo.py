@@ -36,7 +36,6 @@ import pydicom.data  # noqa: E402
 from django.conf import settings  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 
-from hierarchy.services import ensure_project  # noqa: E402
 from importer.models import ImportJob  # noqa: E402
 from scripts.private_services import free_port, tied_to_parent  # noqa: E402
 from watcher.models import Batch, DropFolder  # noqa: E402
@@ -153,10 +152,8 @@ def _admin() -> None:
 
 def _drop_folder() -> DropFolder:
     path = settings.PRATIQUE_HOME / "drop"
-    path.mkdir(parents=True, exist_ok=True)
-    ensure_project(PROJECT, actor=None)
     if not DropFolder.objects.filter(path=str(path)).exists():
-        _manage("drop_folder", "add", str(path), "--project", PROJECT)
+        _manage("drop_folder", "add", str(path), "--project", PROJECT, "--create")
     return DropFolder.objects.get(path=str(path))
 
 

@@ -18,7 +18,6 @@ django.setup()
 
 from django.core.management import call_command  # noqa: E402
 
-from hierarchy.services import ensure_project  # noqa: E402
 from watcher.models import DropFolder  # noqa: E402
 
 PROJECT = "main/Inbox"
@@ -27,8 +26,7 @@ PROJECT = "main/Inbox"
 def main(folder: str) -> None:
     call_command("migrate", interactive=False)
     if not DropFolder.objects.exists():
-        ensure_project(PROJECT, actor=None)
-        call_command("drop_folder", "add", folder, "--project", PROJECT)
+        call_command("drop_folder", "add", folder, "--project", PROJECT, "--create")
 
 
 if __name__ == "__main__":
