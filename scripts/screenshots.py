@@ -140,7 +140,7 @@ def shot(
     page.click("button[type=submit].button-main")
     for name, path in pages.items():
         page.goto(base + path)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_function("[...document.images].every(one => one.complete || one.loading === 'lazy')")
         page.screenshot(path=folder / f"{name}-{size[0]}-{scheme}.png", full_page=True)
         said += too_wide(page, name)
     context.close()
