@@ -4,7 +4,7 @@ import logging
 import os
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
@@ -136,7 +136,7 @@ class RootWatch:
             self.report.trouble = ""
             if batch is not None:
                 self.report.found[delivery.found_by] += 1
-            self.scanner.claimed(name)
+            self._taken(name)
         except (Stopped, *DATABASE_AWAY):
             raise
         except Refused as error:
@@ -147,6 +147,12 @@ class RootWatch:
             self._hold_claims("A delivery could not be taken: the watcher's log says more. It is tried again.")
         finally:
             self.look_at_once()
+
+    def _taken(self, name: bytes) -> None:
+        self.scanner.claimed(name)
+        look = self.report.look
+        if look is not None:
+            self.report.look = replace(look, ready=tuple(other for other in look.ready if other != name))
 
     def _hold_claims(self, reason: str) -> None:
         self.report.trouble = reason
