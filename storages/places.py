@@ -1,5 +1,6 @@
 """Where our own bytes lie: archive, quarantine and staging, each named by an URL in the settings."""
 
+import errno
 import os
 import shutil
 import uuid
@@ -16,6 +17,10 @@ from storages.durable import flush_files, flush_folders
 from storages.errors import PlaceAway, PlaceError, PlaceFull, explained
 
 INCOMING = ".incoming"
+# How often a folder that somebody else removes is made again.
+ATTEMPTS = 10
+# What file systems without hard links answer (FAT, some network and user-space ones).
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
 @dataclass(slots=True)
@@ -45,21 +50,15 @@ class LocalPlace:
     def publish(self, staged: Sequence[Staged]) -> None:
         """All at once: flushed to disk together, then each its final name, then the names flushed.
 
-        After it returns, the bytes and their names survive a power cut. Raises PlaceFull or PlaceAway.
+        After it returns, the bytes and their names survive a power cut. Raises PlaceFull or PlaceAway, and PlaceError
+        for a path that is taken; what was named before that stays, and is the caller's to delete.
         """
         with explained(f"place {self.root.name}"):
             for one in staged:
                 one.stream.close()
                 one.size = one.temporary.stat().st_size
             flush_files([one.temporary for one in staged])
-            folders: set[Path] = set()
-            for one in staged:
-                final = self._resolved(one.path)
-                folders.update(self._made(final.parent))
-                if final.exists():
-                    raise PlaceError(f"{one.path} is already there: a stored file is never written over.")
-                one.temporary.rename(final)
-            flush_folders(folders)
+            flush_folders({folder for one in staged for folder in self._named(one)})
 
     def discard(self, staged: Staged) -> None:
         """What did not become a file leaves nothing behind."""
@@ -99,7 +98,11 @@ class LocalPlace:
                 names.remove(INCOMING)
             for name in files:
                 found = Path(folder, name)
-                yield found.relative_to(self.root).as_posix(), found.lstat()
+                try:
+                    stat = found.lstat()
+                except FileNotFoundError:
+                    continue  # Deleted since its folder was listed.
+                yield found.relative_to(self.root).as_posix(), stat
 
     def leftovers(self) -> Iterator[Path]:
         """Temporary files: those of a killed worker are swept once they are old."""
@@ -114,6 +117,23 @@ class LocalPlace:
         reserve = settings.PRATIQUE_MIN_FREE_BYTES
         if free < needed + reserve:
             raise PlaceFull(f"No space left: {needed + reserve:,} bytes are needed, {free:,} are free.")
+
+    def _named(self, one: Staged) -> set[Path]:
+        """Gives the bytes their final name; every folder whose list of names changed."""
+        final = self._resolved(one.path)
+        for _ in range(ATTEMPTS):
+            try:
+                changed = self._made(final.parent)
+                _name_once(one.temporary, final)
+            except FileExistsError as error:
+                raise PlaceError(f"{one.path} is already there: a stored file is never written over.") from error
+            except FileNotFoundError:
+                # delete() may take away a folder that it found empty, between its making and this name.
+                if not one.temporary.exists():
+                    raise
+            else:
+                return changed
+        raise PlaceAway(f"place {self.root.name}: the folder of {one.path} keeps going away.")
 
     def _made(self, folder: Path) -> set[Path]:
         """Makes the folder; every folder whose list of names thereby changes."""
@@ -130,6 +150,20 @@ class LocalPlace:
         if not path or any(part in {"", ".", ".."} for part in parts) or parts[0] == INCOMING or "\0" in path:
             raise PlaceError(f"{path!r} is no path inside a place.")
         return self.root.joinpath(*parts)
+
+
+def _name_once(temporary: Path, final: Path) -> None:
+    """A rename writes over what is there, a link never does: of two who want one name, one gets FileExistsError."""
+    try:
+        os.link(temporary, final, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if final.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        temporary.rename(final)
+    else:
+        temporary.unlink()
 
 
 @lru_cache(maxsize=16)
