@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from importer.core.folder import SourceAway
 from importer.core.states import FINAL, ChunkStatus, JobStatus, Work
 from importer.models import Chunk, ImportJob, StaleTransition, move_to
-from importer.pipeline import chunks, leases
+from importer.pipeline import chunks, intents, leases
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.compare import compare
 from importer.pipeline.extract import extract, poison
@@ -132,6 +132,9 @@ def _guarded(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None
 
 
 def _work(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None:
+    if chunk.work == Work.TRANSFER:
+        # Whatever comes next, even a split: who worked on it before may have been killed with bytes named.
+        intents.drop_unspoken(chunk.pk)
     if chunk.kills >= leases.KILLS_BEFORE_SPLIT and chunk.count > 1:
         chunks.split(chunk, lease, worker=worker)
     elif chunk.kills >= leases.KILLS_BEFORE_POISON:

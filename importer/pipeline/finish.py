@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from importer.core.states import ChunkStatus, ConflictStatus, JobStatus, Outcome, Work
 from importer.models import Chunk, Conflict, ImportJob, Item, Placement, StaleTransition, bulk, move_to
-from importer.pipeline import chunks
+from importer.pipeline import chunks, intents
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.leases import Lease
 from importer.pipeline.worker import Worker
@@ -30,6 +30,7 @@ def outcomes(job_id: int) -> dict[str, int]:
 
 def finish(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     """Raises NotConserved."""
+    intents.drop_all_unspoken(job.pk)
     counts = _conserved(job)
     waiting = Conflict.objects.filter(job=job, status=ConflictStatus.OPEN).exists()
     end = JobStatus.NEEDS_REVIEW if waiting else JobStatus.COMPLETED
@@ -41,6 +42,7 @@ def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
     if Chunk.objects.filter(job=job, status=ChunkStatus.OPEN, leased_until__gt=worker.now()).exists():
         return False
     _write_unread(job, now=worker.now())
+    intents.drop_all_unspoken(job.pk)
     Placement.objects.filter(job=job, outcome__in=[Outcome.PLANNED]).update(outcome=Outcome.CANCELLED)
     Placement.objects.filter(job=job, outcome__isnull=True).update(outcome=Outcome.CANCELLED)
     unheld = Placement.objects.filter(job=job, outcome=Outcome.CONFLICT, conflict_row__isnull=True)
@@ -63,7 +65,7 @@ def _write_unread(job: ImportJob, *, now: datetime) -> None:
 def _drop(chunk: Chunk, *, now: datetime) -> None:
     entries = bytes(chunk.entries)
     with transaction.atomic():
-        move_to(chunk, ChunkStatus.CANCELLED, who=SYSTEM, now=now, quiet=True, entries=b"", answers=b"")
+        move_to(chunk, ChunkStatus.CANCELLED, who=SYSTEM, now=now, quiet=True, entries=b"")
         if chunk.work == Work.EXTRACT:
             _write_cancelled(chunk, entries)
         ImportJob.objects.filter(pk=chunk.job_id).update(open_chunks=F("open_chunks") - 1)

@@ -29,14 +29,14 @@ def make(arrived: Sequence[tuple[Placement, Node]]) -> None:
 
 
 def _said(level: Level, arrived: Sequence[tuple[Placement, Node]]) -> dict[Node, dict[str, Any]]:
-    """Node → what the first Placement that says anything about it says."""
+    """Node → what the Placements say about it; of each fact, what the first of them says."""
     found: dict[Node, dict[str, Any]] = {}
     for placement, node in arrived:
         at: Node | None = node
         while at is not None and at.level != level:
             at = at.parent
         if at is not None:
-            found[at] = found.get(at) or as_fields(placement.said, level)
+            found[at] = {**as_fields(placement.said, level), **found.get(at, {})}
     return found
 
 

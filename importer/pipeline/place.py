@@ -15,7 +15,7 @@ from importer.pipeline.leases import Lease
 from importer.pipeline.pages import PAGE, in_order
 
 COLUMNS = [
-    "conflict_level", "conflict_type", "reason", "candidates",
+    "conflict_level", "conflict_type", "reason", "candidates", "said",
     "subject_id", "session_id", "acquisition_id", "file_id", "version", "asks",
 ]  # fmt: skip
 PLACE = ("level", "subject_label", "session_label", "acquisition_label", "file_name")
@@ -38,12 +38,13 @@ def free_placements(job: ImportJob) -> "Any":
 def place_all(job: ImportJob, lease: Lease) -> None:
     """Writes the same values however often it runs. Raises LostLease or Stopped."""
     tree = new_tree(job.project, scope=job.uid_scope)
+    said: dict[Node, dict[str, Any]] = {}
     for page in in_order(free_placements(job)):
         lease.check()
         targets = [target_of(placement) for placement in page]
         load(tree, job.project, targets, scope=job.uid_scope)
         for placement, target in zip(page, targets, strict=True):
-            _placed(placement, tree.resolve(target))
+            _placed(placement, tree.resolve(target), said)
         _look_for_files(job.project, page)
         with transaction.atomic():
             bulk.update(Placement, COLUMNS, [_row(placement) for placement in page])
@@ -51,7 +52,7 @@ def place_all(job: ImportJob, lease: Lease) -> None:
     _ask_where_instances_meet(job)
 
 
-def _placed(placement: Placement, found: Node | Clash) -> None:
+def _placed(placement: Placement, found: Node | Clash, said: dict[Node, dict[str, Any]]) -> None:
     placement.candidates, placement.asks, placement.reason = [], "", ""
     placement.subject_id = placement.session_id = placement.acquisition_id = None
     placement.file_id = placement.version = None
@@ -63,7 +64,14 @@ def _placed(placement: Placement, found: Node | Clash) -> None:
     node: Node | None = found
     while node is not None and node.level in LEVELS:
         setattr(placement, f"{node.level}_id", node.id)
+        _agree(placement, node, said)
         node = node.parent
+
+
+def _agree(placement: Placement, node: Node, said: dict[Node, dict[str, Any]]) -> None:
+    """Of each fact about a container the first Placement's holds, so it does not matter which of them lands first."""
+    if own := placement.said.get(node.level):
+        placement.said[node.level] = said[node] = {**own, **said.get(node, {})}
 
 
 def container_id(placement: Placement, project: Project) -> int | None:

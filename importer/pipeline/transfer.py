@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import F
 
-from hierarchy.models import FileVersion
 from importer.core.folder import Opener
 from importer.core.names import raw
 from importer.core.states import Outcome, Work
-from importer.models import Chunk, Conflict, ImportJob, Item, Placement, bulk
-from importer.pipeline import chunks
+from importer.models import Chunk, ImportJob, Item, Placement, bulk
+from importer.pipeline import chunks, intents
 from importer.pipeline.containers import lock_scope
 from importer.pipeline.holding import hold
 from importer.pipeline.landing import Landed, land
@@ -24,13 +23,12 @@ NOTHING = "Unreadable: no file of it could be read"
 
 def transfer(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped; then no row speaks of what was written."""
-    _sweep_before(chunk)
     archive().check(needed=chunk.bytes)
     packed: list[Packed] = []
     try:
         _pack_all(job, chunk, lease, packed)
         lying = [one for one in packed if one.staged is not None]
-        _intend(lease, lying)
+        intents.tell(lease, lying)
         for place in (archive(), quarantine()):
             place.publish([one.staged for one in lying if one.place == place and one.staged is not None])
     except BaseException:
@@ -71,13 +69,13 @@ def _land(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed], *, w
             landed = land(job, clear, now=worker.now())
             landed.unwanted += hold(job, conflicting, now=worker.now())
             _requeue(job, landed)
-            chunks.end(lease, worker=worker, bytes_moved=F("bytes_moved") + chunk.bytes)
+            left = intents.to_blob(landed.unwanted) if landed.unwanted else b""
+            chunks.end(lease, worker=worker, answers=left, bytes_moved=F("bytes_moved") + chunk.bytes)
     except LostLease:
         for one in lying:
             one.place.delete(one.path)
         raise
-    for one in landed.unwanted:
-        one.place.delete(one.path)
+    intents.drop_unspoken(chunk.pk)
 
 
 def _tell_bad(packed: Sequence[Packed]) -> None:
@@ -90,31 +88,6 @@ def _requeue(job: ImportJob, landed: Landed) -> None:
     """Who lost its place since the plan is read again, into quarantine, by a chunk of its own."""
     rows = [(one.pk, one.first_seq, one.bytes) for one in landed.losers]
     chunks.add(job.pk, list(chunks.sliced(job.pk, Work.TRANSFER, rows)))
-
-
-def _intend(lease: Lease, lying: Sequence[Packed]) -> None:
-    """Written before the final names are: who takes over from a killed worker knows what to look for."""
-    before = Chunk.objects.filter(pk=lease.pk).values_list("answers", flat=True).get()
-    intents = chunks.unpacked(before) if before else []
-    intents += [["quarantine" if one.held else "archive", one.path] for one in lying]
-    if not lease.held().update(answers=chunks.packed(intents)):
-        raise LostLease
-
-
-def _sweep_before(chunk: Chunk) -> None:
-    """Bytes that a killed worker named before it could tell the database are no file of the archive."""
-    if not chunk.answers:
-        return
-    intents = chunks.unpacked(chunk.answers)
-    for kind, place in (("archive", archive()), ("quarantine", quarantine())):
-        paths = {path for told, path in intents if told == kind}
-        for path in paths - _spoken_of(kind, paths):
-            place.delete(path)
-
-
-def _spoken_of(kind: str, paths: set[str]) -> set[str]:
-    rows = FileVersion.objects if kind == "archive" else Conflict.objects
-    return set(rows.filter(path__in=paths).values_list("path", flat=True))
 
 
 def _undo(one: Packed) -> None:
