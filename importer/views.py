@@ -1,30 +1,35 @@
 """Pages of imports. Who may see a project sees its imports; the services ask for more before they do anything."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_POST, require_safe
 
 from hierarchy.decode.why import NoPicture
-from hierarchy.models import Role
-from hierarchy.paging import number, words
+from hierarchy.paging import number
 from hierarchy.pictures import placeholder, width_near
-from hierarchy.services import may
 from importer import page_queries, report, services
-from importer.core.progress import progress
-from importer.core.states import FINAL, JobStatus, Outcome
-from importer.core.wording import OUTCOME
+from importer.core.states import LIVE
+from importer.fragments import files_context, live_context, polled, with_progress
 from importer.instances import header_of, picture_of, stored
 from importer.models import ImportJob, Item
 from importer.paging import paged
 
+FILTER_WORDS = (
+    ("", "All"),
+    ("running", "Running"),
+    ("review", "Needs review"),
+    ("planned", "Planned"),
+    ("completed", "Completed"),
+    ("failed", "Failed"),
+    ("cancelled", "Cancelled"),
+)
 CONFLICTS_SHOWN = 5
 # Pixels; the smallest picture that is kept.
 SMALL = 256
@@ -52,45 +57,13 @@ def imports(request: HttpRequest) -> HttpResponse:
         "project": project,
         "projects": page_queries.project_choices(request.user),
         "filters": FILTER_WORDS,
-        "chosen_words": dict(FILTER_WORDS)[chosen],
     }
     return render(request, "importer/imports.html", context)
-
-
-FILTER_WORDS = (
-    ("", "All"),
-    ("running", "Running"),
-    ("review", "Needs review"),
-    ("planned", "Planned"),
-    ("completed", "Completed"),
-    ("failed", "Failed"),
-    ("cancelled", "Cancelled"),
-)
-
-
-def with_progress(jobs: Iterable[ImportJob]) -> list[dict[str, object]]:
-    """Each job beside what a row says about how far it is."""
-    now = timezone.now()
-    return [{"job": job, "progress": progress(job, now=now)} for job in jobs]
 
 
 def visible_job(request: HttpRequest, job_id: int) -> ImportJob:
     """Raises Http404 also for a job of a project that the reader may not see: its existence is nobody's business."""
     return get_object_or_404(page_queries.visible_jobs(request.user).select_related("rerun_of"), pk=job_id)
-
-
-def live_context(request: HttpRequest, job: ImportJob) -> dict[str, object]:
-    """What changes while a job runs: the same for the first paint and for every poll."""
-    return {
-        "job": job,
-        "progress": progress(job, now=timezone.now()),
-        "may_act": may(request.user, Role.UPLOADER, project=job.project),
-        "may_stop": page_queries.may_stop(job),
-        "may_rerun": job.status in FINAL,
-        "paused": job.status == JobStatus.PAUSED,
-        "needs_review": job.status == JobStatus.NEEDS_REVIEW,
-        "live_url": reverse("import-progress", args=[job.pk]),
-    }
 
 
 @require_safe
@@ -107,41 +80,12 @@ def import_page(request: HttpRequest, job_id: int) -> HttpResponse:
     return render(request, "importer/import.html", context)
 
 
-def files_context(request: HttpRequest, job: ImportJob) -> dict[str, object]:
-    """One page of a job's source files, as the address chooses them."""
-    choice = item_choice(request)
-    rows = page_queries.item_page(job, choice=choice, after=number(request, "after"))
-    return {
-        "choice": choice,
-        "outcomes": [(outcome.value, OUTCOME[outcome].label) for outcome in Outcome if outcome != Outcome.PLANNED],
-        "page": paged(request, rows),
-    }
-
-
-def item_choice(request: HttpRequest) -> page_queries.ItemChoice:
-    """An outcome that does not exist is no choice."""
-    outcome = request.GET.get("outcome", "")
-    return page_queries.ItemChoice(
-        outcome=outcome if outcome in set(Outcome) else "",
-        reason=words(request, "reason"),
-        words=words(request),
-    )
-
-
 @require_safe
 def import_progress(request: HttpRequest, job_id: int) -> HttpResponse:
     """The fragment that a page polls; with the job's end it says so, and asks for no more."""
     job = visible_job(request, job_id)
     context = {**live_context(request, job), "polled": "importer/_polled.html"}
-    return polled(request, context, ended=job.status in FINAL)
-
-
-def polled(request: HttpRequest, context: dict[str, object], *, ended: bool) -> HttpResponse:
-    """The progress fragment with what else on its page has changed; `ended` tells the page to renew its lists."""
-    response = render(request, "importer/_live.html", context)
-    if ended:
-        response.headers["HX-Trigger"] = "ended"
-    return response
+    return polled(request, context, ended=job.status not in LIVE)
 
 
 @require_safe

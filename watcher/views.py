@@ -11,10 +11,10 @@ from django.views.decorators.http import require_safe
 from hierarchy.paging import number
 from hierarchy.selectors import sees_all
 from importer import page_queries
-from importer.paging import paged
-from importer.views import files_context, live_context, polled, with_progress
-from importer.core.states import FINAL
+from importer.core.states import LIVE
+from importer.fragments import files_context, live_context, polled, with_progress
 from importer.models import ImportJob
+from importer.paging import paged
 from watcher import selectors
 from watcher.models import Batch
 
@@ -101,7 +101,7 @@ def batch_progress(request: HttpRequest, batch_id: int) -> HttpResponse:
     if found.job is None:
         raise Http404
     context = _job_context(request, found, found.job) | {"polled": "watcher/_polled.html"}
-    return polled(request, context, ended=found.job.status in FINAL)
+    return polled(request, context, ended=found.job.status not in LIVE)
 
 
 def _job_context(request: HttpRequest, found: Batch, job: ImportJob) -> dict[str, object]:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from importer.core import spans
-from importer.core.states import FINAL, JobStatus, Outcome
+from importer.core.states import FINAL, LIVE, JobStatus, Outcome
 from importer.core.wording import OUTCOME, STAGES, UNDECIDED, Tone
 
 # Steps differ in length: where each begins on the whole way, in percent.
@@ -61,7 +61,10 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """`percent` of the whole way; `rate` in bytes per second and `left` only while something is being moved."""
+    """`percent` of the whole way; `rate` in bytes per second; `left` only while bytes are moved.
+
+    A job is `live` while it changes by itself: a dry run that waits for approval is neither live nor ended.
+    """
 
     stages: tuple[Stage, ...]
     shares: tuple[Share, ...]
@@ -72,6 +75,7 @@ class Progress:
     left: timedelta | None
     accounted: int
     ended: bool
+    live: bool
 
 
 def progress(job: Run, *, now: datetime) -> Progress:
@@ -89,6 +93,7 @@ def progress(job: Run, *, now: datetime) -> Progress:
         left=timedelta(seconds=(job.bytes_planned - job.bytes_moved) / rate) if moving and rate else None,
         accounted=accounted(job),
         ended=job.status in FINAL,
+        live=job.status in LIVE,
     )
 
 

@@ -20,12 +20,12 @@ def size(number: float | None) -> str:
         return "—"
     value = float(number)
     for unit in _UNITS:
-        if value < _STEP or unit == _UNITS[-1]:
+        if round(value) < _STEP or unit == _UNITS[-1]:
             break
         value /= _STEP
     if unit == _UNITS[0]:
         return "1 byte" if value == 1 else f"{value:.0f} bytes"
-    return f"{value:.1f} {unit}" if value < _ONE_DECIMAL_BELOW else f"{value:.0f} {unit}"
+    return f"{value:.1f} {unit}" if round(value, 1) < _ONE_DECIMAL_BELOW else f"{value:.0f} {unit}"
 
 
 def duration(span: timedelta | float | None) -> str:
@@ -33,7 +33,7 @@ def duration(span: timedelta | float | None) -> str:
     if span is None:
         return "—"
     seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
-    if seconds < _ONE_DECIMAL_BELOW:
+    if round(seconds, 1) < _ONE_DECIMAL_BELOW:
         return f"{max(seconds, 0):.1f} s"
     left = round(seconds)
     parts: list[str] = []

@@ -253,6 +253,12 @@ def test_the_last_poll_brings_the_new_state_and_tells_the_page_that_it_has_ended
     assert "/rerun" in text(response)
 
 
+def test_a_dry_run_that_waits_for_approval_is_not_polled(viewer, project):
+    job = make_job(project, status=JobStatus.PLANNED, dry_run=True, scan_done=True)
+    assert page_of(job, "import-progress") not in text(viewer.get(page_of(job)))
+    assert viewer.get(page_of(job, "import-progress"))["HX-Trigger"] == "ended"
+
+
 def test_a_poll_in_between_asks_for_the_next(viewer, project):
     response = viewer.get(page_of(make_job(project, status=JobStatus.SCANNING), "import-progress"))
     assert "HX-Trigger" not in response
