@@ -35,25 +35,44 @@ class Vanished(Exception):
 
 
 class NotPlain(Exception):
-    """What was a regular file at the listing is a link, a folder or a device now."""
+    """What was a regular file at the listing, or a folder above it, is a link now."""
+
+
+class Special(NotPlain):
+    """What was a regular file at the listing is a folder, a FIFO or a device now."""
 
 
 def walk(root: bytes, *, after: str = "") -> Iterator[Entry]:
     """Every name below `root` that is no folder, in byte order of its path's parts, from behind `after` on.
 
     The order is strict: no path comes twice. A folder that cannot be listed is one UNREADABLE entry with a `/` at
-    its end, one below MAX_DEPTH is TOO_DEEP. Raises SourceAway for the root itself.
+    its end, one below MAX_DEPTH is TOO_DEEP; of a folder that may be listed but not entered, each name is
+    UNREADABLE. Raises SourceAway for the root itself.
     """
-    skip = tuple(raw(after.rstrip("/")).split(b"/")) if after else ()
-    stack = [_Level(handle=_opened_root(root), parts=(), names=iter(()))]
+    yield from _walk(_opened_root(root), (), after=after)
+
+
+def _walk(handle: int, base: tuple[bytes, ...], *, after: str) -> Iterator[Entry]:
+    """Closes the handle, which is the folder `base` of the root."""
+    skip = _parts(after) if after else ()
+    stack = [_Level(handle=handle, parts=base, names=iter(()))]
     try:
-        stack[0].names = _names_from(stack[0].handle, skip[:1])
+        stack[0].names = _names_from(handle, _next_part(skip, base))
         yield from _descend(stack, skip)
     except OSError as error:
         raise SourceAway(f"The source cannot be listed: {error.strerror}.") from error
     finally:
         for level in stack:
             os.close(level.handle)
+
+
+def _parts(path: str) -> tuple[bytes, ...]:
+    return tuple(raw(path.rstrip("/")).split(b"/"))
+
+
+def _next_part(skip: tuple[bytes, ...], parts: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Below a folder that leads to where a walk goes on: the name to begin with."""
+    return skip[len(parts) : len(parts) + 1] if skip[: len(parts)] == parts else ()
 
 
 @dataclass(slots=True)
@@ -75,8 +94,15 @@ def _descend(stack: list[_Level], skip: tuple[bytes, ...]) -> Iterator[Entry]:
         parts = (*level.parts, name)
         if skip and parts <= skip[: len(parts)] and parts != skip[: len(parts)]:
             continue
-        found = _looked_at(level.handle, name)
-        if found is None or parts == skip:
+        try:
+            found = os.stat(name, dir_fd=level.handle, follow_symlinks=False)
+        except PermissionError:
+            # The folder may be listed but not entered.
+            yield _hidden(parts)
+            continue
+        except FileNotFoundError:
+            continue
+        if parts == skip:
             continue
         if not stat.S_ISDIR(found.st_mode):
             yield _entry(parts, found)
@@ -98,7 +124,7 @@ def _enter(
         gone = error.errno in {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
         return None if gone else _folder_entry(parts, found, EntryKind.UNREADABLE)
     try:
-        names = _names_from(handle, skip[len(parts) : len(parts) + 1] if skip[: len(parts)] == parts else ())
+        names = _names_from(handle, _next_part(skip, parts))
     except OSError:
         os.close(handle)
         return _folder_entry(parts, found, EntryKind.UNREADABLE)
@@ -146,13 +172,6 @@ def _read_back(run: BinaryIO) -> Iterator[bytes]:
                 return
 
 
-def _looked_at(handle: int, name: bytes) -> os.stat_result | None:
-    try:
-        return os.stat(name, dir_fd=handle, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-
-
 def _entry(parts: tuple[bytes, ...], found: os.stat_result) -> Entry:
     kind = EntryKind.FILE
     if stat.S_ISLNK(found.st_mode):
@@ -163,6 +182,10 @@ def _entry(parts: tuple[bytes, ...], found: os.stat_result) -> Entry:
     return Entry(
         path=printable(b"/".join(parts)), kind=kind, size=size, mtime_ns=found.st_mtime_ns, inode=identity(found)
     )
+
+
+def _hidden(parts: tuple[bytes, ...]) -> Entry:
+    return Entry(path=printable(b"/".join(parts)), kind=EntryKind.UNREADABLE, size=0, mtime_ns=0, inode="")
 
 
 def _folder_entry(parts: tuple[bytes, ...], found: os.stat_result, kind: EntryKind) -> Entry:
@@ -209,17 +232,46 @@ class Opener:
             raise _named(error) from error
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise NotPlain
+            raise Special
         return handle
 
-    def look(self, path: str) -> Entry | None:
-        """The entry as it is now, None when it is gone."""
-        *folders, name = raw(path).split(b"/")
+    def look(self, path: str) -> Iterator[Entry]:
+        """What lies there now: the file, everything below the folder, or nothing when it is gone.
+
+        As in `walk`, what may not be looked at is one UNREADABLE entry.
+        """
+        parts = _parts(path)
         try:
-            found = os.stat(name, dir_fd=self._folder(folders), follow_symlinks=False)
+            found = os.stat(parts[-1], dir_fd=self._folder(list(parts[:-1])), follow_symlinks=False)
+        except (FileNotFoundError, Vanished, NotPlain):
+            return
+        except PermissionError:
+            yield _hidden(parts)
+            return
+        if stat.S_ISDIR(found.st_mode):
+            yield from self._below(parts, found, after="")
+        else:
+            yield _entry(parts, found)
+
+    def go_on(self, path: str, *, after: str) -> Iterator[Entry]:
+        """What lies below the folder behind `after`, which is in it."""
+        parts = _parts(path)
+        try:
+            found = os.fstat(self._folder(list(parts)))
         except (OSError, Vanished, NotPlain):
-            return None
-        return _entry((*folders, name), found)
+            return
+        yield from self._below(parts, found, after=after)
+
+    def _below(self, parts: tuple[bytes, ...], found: os.stat_result, *, after: str) -> Iterator[Entry]:
+        if len(parts) > MAX_DEPTH:
+            yield _folder_entry(parts, found, EntryKind.TOO_DEEP)
+            return
+        try:
+            handle = os.open(b".", _FOLDER, dir_fd=self._folder(list(parts)))
+        except (OSError, Vanished, NotPlain):
+            yield _folder_entry(parts, found, EntryKind.UNREADABLE)
+            return
+        yield from _walk(handle, parts, after=after)
 
     def _folder(self, folders: list[bytes]) -> int:
         same = 0
@@ -242,6 +294,9 @@ class Opener:
 def _named(error: OSError) -> Exception:
     if error.errno == errno.ENOENT:
         return Vanished()
-    if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR}:
+    if error.errno in {errno.ELOOP, errno.ENOTDIR}:
+        # A link that a folder became is ENOTDIR.
         return NotPlain()
+    if error.errno in {errno.ENXIO, errno.EISDIR}:
+        return Special()
     return error

@@ -22,15 +22,16 @@ from importer.core.states import Outcome, PlacementKind
 from importer.models import Chunk, Contribution, ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks
 from importer.pipeline.leases import Lease
-from importer.pipeline.reading import CHANGED, reader, same, why
+from importer.pipeline.reading import CHANGED, LINK, SPECIAL, reader, same, why
 from importer.pipeline.worker import Worker
 
 REFUSED = {
-    EntryKind.SYMLINK: Bad(Outcome.SKIPPED, "Symlink: links are never followed"),
-    EntryKind.SPECIAL: Bad(Outcome.SKIPPED, "Special file: neither a file nor a folder"),
+    EntryKind.SYMLINK: LINK,
+    EntryKind.SPECIAL: SPECIAL,
     EntryKind.UNREADABLE: Bad(Outcome.FAILED, "Unreadable: the folder cannot be listed"),
     EntryKind.TOO_DEEP: Bad(Outcome.FAILED, "Too deep: more than 64 folders"),
 }
+NO_ENTRY = Bad(Outcome.FAILED, "Unreadable: its folder may be listed but not entered")
 JUNK = Bad(Outcome.SKIPPED, "Junk: a file that an operating system leaves behind")
 ZERO = Bad(Outcome.SKIPPED, "Zero-byte file")
 
@@ -88,6 +89,8 @@ def read(opener: Opener, seq: int, entry: Entry, *, zone: ZoneInfo) -> Found:
 def _by_listing(entry: Entry) -> Bad | None:
     if recognise.is_junk(entry.path):
         return JUNK
+    if entry.kind is EntryKind.UNREADABLE and not entry.path.endswith("/"):
+        return NO_ENTRY
     if entry.kind is not EntryKind.FILE:
         return REFUSED[entry.kind]
     return ZERO if entry.size == 0 else None

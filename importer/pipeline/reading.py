@@ -4,13 +4,14 @@ import errno
 import os
 from collections.abc import Callable
 
-from importer.core.folder import NotPlain, SourceAway, Vanished, identity
+from importer.core.folder import NotPlain, SourceAway, Special, Vanished, identity
 from importer.core.records import Bad, Entry
 from importer.core.states import Outcome
 
 VANISHED = Bad(Outcome.FAILED, "Vanished: it was listed and is not there any more")
 CHANGED = Bad(Outcome.FAILED, "Changed since listing: it is written to, or was replaced")
-NOT_PLAIN = Bad(Outcome.SKIPPED, "Symlink: links are never followed")
+LINK = Bad(Outcome.SKIPPED, "Symlink: links are never followed")
+SPECIAL = Bad(Outcome.SKIPPED, "Special file: neither a file nor a folder")
 
 _WORLD = {errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.ENETDOWN, errno.ENETUNREACH, errno.ETIMEDOUT}
 _WORLD |= {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
@@ -21,7 +22,7 @@ def why(error: Exception) -> Bad:
     if isinstance(error, Vanished):
         return VANISHED
     if isinstance(error, NotPlain):
-        return NOT_PLAIN
+        return SPECIAL if isinstance(error, Special) else LINK
     if isinstance(error, OSError):
         if error.errno in _WORLD:
             raise SourceAway(f"The source does not answer: {error.strerror}.") from error

@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 
 from django.db import transaction
 from django.db.models import F
 
-from importer.core.folder import Opener, SourceAway, walk
+from importer.core.folder import Opener, walk
 from importer.core.names import raw
-from importer.core.records import Entry, EntryKind
+from importer.core.records import Entry
 from importer.core.states import JobStatus, Outcome, Work
 from importer.models import Chunk, ImportJob, Item, move_to
 from importer.pipeline import chunks
@@ -52,33 +51,20 @@ def _entries(job: ImportJob) -> Iterator[Entry]:
 
 def _failed_before(job: ImportJob) -> Iterator[Entry]:
     """What failed in the run that is run again, as it is now; what is gone by now is not there to be run again."""
-    failed = Item.objects.filter(job=job.rerun_of_id, seq__gte=_seq_behind(job)).order_by("seq")
+    failed = Item.objects.filter(job=job.rerun_of_id).order_by("seq")
     own = failed.filter(outcome=Outcome.FAILED)
     theirs = failed.filter(outcome__isnull=True, placement__outcome=Outcome.FAILED)
+    seen = job.scan_cursor
     with Opener(raw(job.source_root)) as opener:
         for path in (own | theirs).values_list("path", flat=True).iterator(chunk_size=2000):
-            yield from _again(opener, raw(job.source_root), path)
+            if seen != path and seen.startswith(f"{path.rstrip('/')}/"):
+                yield from opener.go_on(path, after=seen)
+            elif not seen or _behind(path, seen):
+                yield from opener.look(path)
 
 
-def _again(opener: Opener, root: bytes, path: str) -> Iterator[Entry]:
-    entry = opener.look(path.rstrip("/"))
-    if entry is None:
-        return
-    if not path.endswith("/"):
-        yield entry
-        return
-    try:
-        for below in walk(root + b"/" + raw(path)):
-            yield replace(below, path=path + below.path)
-    except SourceAway:
-        yield replace(entry, path=path, kind=EntryKind.UNREADABLE)
-
-
-def _seq_behind(job: ImportJob) -> int:
-    if not job.scan_cursor:
-        return 0
-    seen = Item.objects.filter(job=job.rerun_of_id, path=job.scan_cursor).values_list("seq", flat=True).first()
-    return 0 if seen is None else seen + 1
+def _behind(path: str, seen: str) -> bool:
+    return raw(path.rstrip("/")).split(b"/") > raw(seen.rstrip("/")).split(b"/")
 
 
 def _chunk(job_id: int, seq: int, part: list[Entry]) -> Chunk:
