@@ -7,7 +7,8 @@ from pathlib import Path
 
 from django.utils import timezone
 
-from hierarchy.models import Acquisition, File, FileVersion, Session, Subject
+from hierarchy.models import Acquisition, FileVersion, Session, Subject
+from hierarchy.models.files import current_version
 from importer.core.names import raw
 from importer.core.states import SourceKind
 from importer.models import Conflict, Item
@@ -110,25 +111,19 @@ def conflicts(job=None):
 
 
 def tree(project):
-    """Every file of the project: readable path → digest."""
-    found = {}
-    for file in File.objects.all():
-        version = FileVersion.objects.get(file=file, number=file.version)
-        found[path_of(file)] = version.digest
-    return found
+    """Every file: readable path (without the project) → digest of its current version."""
+    rows = FileVersion.objects.filter(current_version()).select_related(
+        "file__subject", "file__session__subject", "file__acquisition__session__subject"
+    )
+    return {path_of(row.file): row.digest for row in rows}
 
 
 def path_of(file):
-    at = file.acquisition or file.session or file.subject or file.project
-    return f"{container(at)}/{file.name}".lstrip("/")
-
-
-def container(at):
-    if isinstance(at, Acquisition):
-        return f"{container(at.session)}/{at.label}"
-    if isinstance(at, Session):
-        return f"{container(at.subject)}/{at.label}"
-    return at.label if isinstance(at, Subject) else ""
+    at, labels = file.acquisition or file.session or file.subject, [file.name]
+    while at is not None:
+        labels.append(at.label)
+        at = getattr(at, "session", None) or getattr(at, "subject", None)
+    return "/".join(reversed(labels))
 
 
 def containers():
