@@ -25,7 +25,8 @@ ENV PATH=/venv/bin:$PATH \
     PRATIQUE_HOME=/var/lib/pratique \
     WEB_BIND=0.0.0.0:8000
 RUN PRATIQUE_HOME=/tmp/build python manage.py collectstatic --no-input && rm -rf /tmp/build
-USER pratique
+# By number, so that an orchestrator can see that it is not root.
+USER ${UID}:${GID}
 VOLUME ["/var/lib/pratique"]
 EXPOSE 8000
 STOPSIGNAL SIGTERM

@@ -64,7 +64,14 @@ def test_every_image_is_pinned_and_no_secret_stands_in_the_file(name):
 def test_the_image_is_pinned_and_does_not_run_as_root():
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
     assert bases == {"python:3.11-slim-bookworm"}
-    assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE) == ["pratique"]
+    assert re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE) == ["${UID}:${GID}"]
+    assert re.findall(r"^ARG (\S+)", DOCKERFILE, re.MULTILINE) == ["UID=1000", "GID=1000"]
+
+
+def test_the_linter_has_nothing_to_say_about_the_image():
+    linter = Path(sys.executable).with_name("hadolint")
+    said = subprocess.run([linter, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stdout) == (0, "")
 
 
 def test_what_the_commands_name_is_in_the_image():
