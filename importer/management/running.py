@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from django.db.models import Q
 
 from importer import report
-from importer.core.states import JobStatus
+from importer.core.states import FINAL, JobStatus
 from importer.models import ImportJob
 from importer.pipeline.processes import run
 
@@ -77,6 +77,10 @@ def run_to_the_end(job: ImportJob, options: dict[str, Any], *, default_workers: 
     job.refresh_from_db()
     write_reports(job, options)
     tell(job, stream_is_taken="-" in (options["report"], options["conflict_report"]))
+    if job.status not in FINAL | {JobStatus.PLANNED}:
+        sys.stderr.write(
+            f"Its workers died again and again. Import {job.pk} can go on: `manage.py sweep` finishes it.\n"
+        )
     sys.exit(exit_code(job))
 
 
@@ -134,6 +138,6 @@ def tell(job: ImportJob, *, stream_is_taken: bool) -> None:
 
 
 def exit_code(job: ImportJob) -> int:
-    if job.status in {JobStatus.FAILED, JobStatus.CANCELLED} or job.failed:
+    if job.status not in {JobStatus.COMPLETED, JobStatus.NEEDS_REVIEW, JobStatus.PLANNED} or job.failed:
         return FAILED
     return QUARANTINED if job.conflict else CLEAN

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from types import FrameType
 
@@ -17,10 +18,12 @@ from importer.pipeline.worker import Worker, this_owner
 
 IDLE_SECONDS = 0.02
 LOOK_SECONDS = 0.25
+# Finding one deadly file among 500 costs nine workers.
+MOST_LOST = 200
 
 
 def run(job_id: int, *, workers: int, look: Callable[[], None]) -> None:
-    """Until the job has ended. `look` is called now and then, to show progress.
+    """Until the job has ended, or so many workers died that there is no hope. `look` is called now and then.
 
     An interrupt, a closed terminal or a polite kill ends it as KeyboardInterrupt, with the job able to go on.
     """
@@ -49,23 +52,34 @@ def _alone(job_id: int, look: Callable[[], None]) -> None:
 
 
 def _together(job_id: int, workers: int, look: Callable[[], None]) -> None:
-    connections.close_all()
-    fork = multiprocessing.get_context("fork")
-    crew: list[BaseProcess] = [fork.Process(target=_child, args=(job_id, os.getpid())) for _ in range(workers)]
-    for process in crew:
-        process.start()
+    """A worker that dies is replaced: a file that kills its readers is found that way, and fails alone."""
+    crew, lost = _started(job_id, workers), 0
     try:
-        while any(process.is_alive() for process in crew):
-            crew[0].join(LOOK_SECONDS)
+        while crew:
+            wait([process.sentinel for process in crew], LOOK_SECONDS)
             look()
-            if any(process.exitcode not in {None, 0} for process in crew):
+            died = sum(process.exitcode not in {None, 0} for process in crew)
+            crew = [process for process in crew if process.exitcode is None]
+            lost += died
+            if died and lost <= MOST_LOST:
                 recover(timezone.now())
+                crew += _started(job_id, died)
     except KeyboardInterrupt:
         for process in crew:
             process.terminate()
         for process in crew:
             process.join()
         raise
+
+
+def _started(job_id: int, workers: int) -> list[BaseProcess]:
+    # A connection that two processes share answers both of them with each other's rows.
+    connections.close_all()
+    fork = multiprocessing.get_context("fork")
+    crew: list[BaseProcess] = [fork.Process(target=_child, args=(job_id, os.getpid())) for _ in range(workers)]
+    for process in crew:
+        process.start()
+    return crew
 
 
 def _child(job_id: int, parent: int) -> None:
