@@ -98,6 +98,7 @@ def strike(moment: Moment, home: Home, ground: Ground, *, seconds: float) -> str
     said = f"{time.monotonic() - begun:5.2f} s {home.status()}"
     if moment.victim == "self":
         ground.driver.lost_one(home, process)
+        said = f"{time.monotonic() - begun:5.2f} s to its end"
     for _ in range(moment.strikes - 1):
         if moment.point is None or not ground.driver.recover(home, point=replace(moment.point, call=1)):
             raise Missed
@@ -110,7 +111,7 @@ def wait_for(moment: Moment, home: Home, process: Process, *, seconds: float) ->
     for status in home.statuses(every=LOOK_SECONDS):
         if status in ENDS or process.poll() is not None:
             raise Missed
-        if status == moment.status:
+        if moment.status and status == moment.status:
             return
         if status not in {"", "pending"}:
             started = started or time.monotonic()
