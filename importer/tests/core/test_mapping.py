@@ -216,6 +216,11 @@ MORE = {
     "hours and minutes alone": ({"StudyTime": "0304"}, {"session_time": at(2020, 1, 2, 3, 4)}),
     "a leap second": ({"StudyTime": "235960"}, {"session_time": at(2020, 1, 2, 23, 59, 59)}),
     "a filler date": ({"StudyDate": "00010101"}, {"session_time": None}),
+    "a day and a month of two digits": (
+        {"StudyDate": "20191123", "StudyTime": "214536"},
+        {"session_time": at(2019, 11, 23, 21, 45, 36)},
+    ),
+    "born on the day of the image": ({"PatientBirthDate": "20200102"}, {"age_seconds": 0}),
     "the first year of the ray": ({"StudyDate": "18950101"}, {"session_time": at(1895, 1, 1, 3, 4, 5)}),
     "the year before the ray": ({"StudyDate": "18941231"}, {"session_time": None}),
     "a broken time": ({"StudyTime": "99"}, {"session_time": None}),
@@ -240,6 +245,14 @@ MORE = {
 @pytest.mark.parametrize(("changes", "expected"), MORE.values(), ids=MORE)
 def test_what_the_table_leaves_open(changes, expected):
     assert says(mapped(changes), expected) == expected
+
+
+def test_what_is_too_long_for_its_column_is_cut():
+    long = {"PatientName": "y" * 700 + "^" + "x" * 700, "AccessionNumber": "a" * 70, "Modality": "M" * 20}
+    found = map_header(Header(long | {"StudyInstanceUID": "1" * 70}, "", None, ("o" * 2000,)), zone=ZONE)
+    lengths = [len(found.lastname), len(found.accession_number), len(found.modality), len(found.session_uid)]
+    assert lengths == [255, 64, 16, 64]
+    assert len(found.operator) == 1024
 
 
 @pytest.mark.parametrize("text", ["heavy", "nan", "inf", "-3", "1_0", "70,5", ""])
