@@ -15,6 +15,7 @@ from importer.pipeline import chunks, intents, leases
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.compare import compare
 from importer.pipeline.extract import extract, poison
+from importer.pipeline.faults import described
 from importer.pipeline.finish import NotConserved, finish, finish_cancelled
 from importer.pipeline.leases import Lease, LostLease, Stopped
 from importer.pipeline.plan import plan
@@ -100,12 +101,11 @@ def _with_job(job: ImportJob, worker: Worker, stage: Callable[..., bool | None])
             return Step.IDLE if stage(job, lease, worker=worker) is False else Step.DID
         except (SourceAway, PlaceError, LostLease, Stopped, StaleTransition, OperationalError, InterfaceError):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # A fault of ours in a stage that no file can be blamed for: the job ends with it, nothing is hidden.
-            log.exception("job=%s broke", job.pk)
-            said = str(error) if isinstance(error, NotConserved) else type(error).__name__
-            fail(job, f"Internal error: {said}", worker=worker)
-            return Step.ENDED
+            log.error("job=%s broke: %s", job.pk, described(error))
+            fail(job, error, worker=worker)
+            return Step.DID
 
 
 def _chunk(job: ImportJob, worker: Worker) -> bool:
@@ -126,8 +126,8 @@ def _guarded(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None
         _work(job, chunk, lease, worker)
     except (SourceAway, PlaceError, LostLease, Stopped, StaleTransition, OperationalError, InterfaceError):
         raise
-    except Exception:
-        log.exception("job=%s chunk=%s broke", job.pk, chunk.pk)
+    except Exception as error:  # noqa: BLE001
+        log.error("job=%s chunk=%s broke: %s", job.pk, chunk.pk, described(error))
         lease.held().update(kills=F("kills") + 1)
 
 
@@ -146,7 +146,7 @@ def _work(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None:
 
 def pause(job: ImportJob, reason: str, *, worker: Worker) -> None:
     """Goes on by itself: after 5 s, then twice as long each time, at most 5 minutes."""
-    job.refresh_from_db()
+    job.refresh_from_db(fields=["pauses"])
     wait = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(job.pauses, 10))
     try:
         move_to(
@@ -155,13 +155,15 @@ def pause(job: ImportJob, reason: str, *, worker: Worker) -> None:
             who=SYSTEM,
             now=worker.now(),
             detail=reason,
-            paused_from=job.status,
+            # As the database has it now: another worker may have moved the job on since it was read.
+            paused_from=F("status"),
             pause_reason=reason,
             pauses=job.pauses + 1,
             next_attempt_at=worker.now() + timedelta(seconds=wait),
         )
     except StaleTransition:
         log.info("job=%s is paused or ended already", job.pk)
+    job.refresh_from_db()
 
 
 def _resume(job: ImportJob, worker: Worker) -> Step:
@@ -172,10 +174,14 @@ def _resume(job: ImportJob, worker: Worker) -> Step:
     return Step.DID
 
 
-def fail(job: ImportJob, reason: str, *, worker: Worker) -> None:
-    log.error("job=%s failed: %s", job.pk, reason)
-    now = worker.now()
-    move_to(job, JobStatus.FAILED, who=SYSTEM, now=now, detail=reason, error=reason, finished_at=now)
+def fail(job: ImportJob, error: Exception, *, worker: Worker) -> None:
+    """By way of cancelling, so that every file that was found has its row; at once where just that is broken."""
+    said = str(error) if isinstance(error, NotConserved) else type(error).__name__
+    reason, now = f"Internal error: {said}", worker.now()
+    if job.status == JobStatus.CANCELLING or isinstance(error, NotConserved):
+        move_to(job, JobStatus.FAILED, who=SYSTEM, now=now, detail=reason, error=reason, finished_at=now)
+    else:
+        move_to(job, JobStatus.CANCELLING, who=SYSTEM, now=now, detail=reason, error=reason)
 
 
 def live_jobs() -> list[int]:

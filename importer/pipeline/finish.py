@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, F
+from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce
 
 from importer.core.states import ChunkStatus, ConflictStatus, JobStatus, Outcome, Work
@@ -12,8 +12,10 @@ from importer.models import Chunk, Conflict, ImportJob, Item, Placement, StaleTr
 from importer.pipeline import chunks, intents
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.leases import Lease
+from importer.pipeline.pages import in_pages
 from importer.pipeline.worker import Worker
 
+CANCELLED = "Cancelled"
 COUNTED = (Outcome.IMPORTED, Outcome.SKIPPED, Outcome.CONFLICT, Outcome.FAILED, Outcome.CANCELLED)
 
 
@@ -43,13 +45,21 @@ def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
         return False
     _write_unread(job, now=worker.now())
     intents.drop_all_unspoken(job.pk)
-    Placement.objects.filter(job=job, outcome__in=[Outcome.PLANNED]).update(outcome=Outcome.CANCELLED)
-    Placement.objects.filter(job=job, outcome__isnull=True).update(outcome=Outcome.CANCELLED)
-    unheld = Placement.objects.filter(job=job, outcome=Outcome.CONFLICT, conflict_row__isnull=True)
-    unheld.update(outcome=Outcome.CANCELLED)
-    Placement.objects.filter(job=job, outcome=Outcome.CANCELLED, reason="").update(reason="Cancelled")
-    _end(job, lease, JobStatus.CANCELLED, _conserved(job), worker=worker)
+    _cancel_unmoved(job, lease)
+    # A fault of ours ends a job by the same way.
+    end = JobStatus.FAILED if job.error else JobStatus.CANCELLED
+    _end(job, lease, end, _conserved(job), worker=worker)
     return True
+
+
+def _cancel_unmoved(job: ImportJob, lease: Lease) -> None:
+    """What is neither stored nor held by now."""
+    unheld = Q(outcome=Outcome.CONFLICT, conflict_row__isnull=True)
+    unmoved = Q(outcome__isnull=True) | Q(outcome=Outcome.PLANNED) | unheld
+    for page in in_pages(Placement.objects.filter(unmoved, job=job).only("pk")):
+        lease.check()
+        here = Placement.objects.filter(pk__in=[placement.pk for placement in page])
+        here.update(outcome=Outcome.CANCELLED, reason=CANCELLED)
 
 
 def _write_unread(job: ImportJob, *, now: datetime) -> None:
@@ -83,7 +93,7 @@ def _write_cancelled(chunk: Chunk, entries: bytes) -> None:
             entry.inode,
             "",
             str(Outcome.CANCELLED),
-            "Cancelled",
+            CANCELLED,
         )
         for seq, entry in enumerate(chunks.from_blob(entries), chunk.first_seq)
     ]
