@@ -129,9 +129,10 @@ def write_lines(lines: Iterable[str], stream: Any) -> None:
 
 def tell(job: ImportJob, *, stream_is_taken: bool) -> None:
     stream = sys.stderr if stream_is_taken else sys.stdout
-    counts = ", ".join(
-        f"{getattr(job, name):,} {name}" for name in ("imported", "skipped", "conflict", "failed", "cancelled")
-    )
+    sums = {name: getattr(job, name) for name in ("imported", "skipped", "conflict", "failed", "cancelled")}
+    if job.status == JobStatus.PLANNED:
+        sums = {"planned": job.discovered - sum(sums.values()), **sums}
+    counts = ", ".join(f"{count:,} {name}" for name, count in sums.items())
     stream.write(f"Import {job.pk} {job.status.replace('_', ' ')}: {job.discovered:,} files found: {counts}.\n")
     if job.error:
         stream.write(f"{job.error}\n")

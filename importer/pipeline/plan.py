@@ -1,5 +1,7 @@
 """PLAN: only the whole of a job shows what clashes, so it waits for all of EXTRACT, and gives final outcomes."""
 
+from typing import Any
+
 from django.db import transaction
 from django.db.models import Q, Sum
 
@@ -8,6 +10,7 @@ from importer.models import Chunk, ImportJob, Placement, move_to
 from importer.pipeline import chunks
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.decide import decide_all
+from importer.pipeline.finish import outcomes
 from importer.pipeline.leases import Lease
 from importer.pipeline.place import place_all
 from importer.pipeline.settle import settle_all
@@ -45,9 +48,16 @@ def _go_on(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     following = JobStatus.TRANSFERRING if slices else JobStatus.FINISHING
     if job.dry_run:
         slices, following = [], JobStatus.PLANNED
+    sums: dict[str, Any] = _forecast(job) if following == JobStatus.PLANNED else {}
     with transaction.atomic():
         lease.fence()
         chunks.add(job.pk, slices)
         planned = moves.aggregate(total=Sum("bytes"))["total"] or 0
-        move_to(job, following, who=SYSTEM, now=worker.now(), bytes_planned=planned)
+        move_to(job, following, who=SYSTEM, now=worker.now(), bytes_planned=planned, **sums)
         transaction.on_commit(lambda: worker.wake(job.pk, len(slices)))
+
+
+def _forecast(job: ImportJob) -> dict[str, int]:
+    """A plan's outcomes are final ones: only what would be imported is not counted yet."""
+    counts = outcomes(job.pk)
+    return {outcome.value: counts.get(outcome, 0) for outcome in (Outcome.SKIPPED, Outcome.CONFLICT, Outcome.FAILED)}
