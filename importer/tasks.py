@@ -1,13 +1,17 @@
 """What the broker may ask for. Every task takes ids, may run twice, and may be lost."""
 
+import logging
 import time
 
 from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerError
 
 from config import celery_app
 from importer.pipeline import sweep as sweeping
 from importer.pipeline.advance import Step, advance
 from importer.pipeline.worker import Worker, this_owner
+
+log = logging.getLogger(__name__)
 
 # After so long a worker goes to the back of the queue, so that one big job does not keep the small ones waiting.
 TURN_SECONDS = 10
@@ -15,9 +19,15 @@ MOST_WAKES = 8
 
 
 def wake(job_id: int, count: int) -> None:
-    """Tells up to `count` workers that a job has work; one that finds none ends at once."""
-    for _ in range(min(count, MOST_WAKES)):
-        work.delay(job_id)
+    """Tells up to `count` workers that a job has work; one that finds none ends at once.
+
+    A broker that does not answer is no fault of the job: the sweeper wakes a worker once it is back.
+    """
+    try:
+        for _ in range(min(count, MOST_WAKES)):
+            work.delay(job_id)
+    except (BrokerError, OSError) as error:
+        log.warning("job=%s nobody could be woken: %s", job_id, type(error).__name__)
 
 
 @celery_app.task(name="importer.tasks.work")
@@ -26,14 +36,14 @@ def work(job_id: int) -> None:
     end = time.monotonic() + TURN_SECONDS
     while advance(job_id, worker=worker) is Step.DID:
         if time.monotonic() > end:
-            work.delay(job_id)
+            wake(job_id, 1)
             return
 
 
 @celery_app.task(name="importer.tasks.sweep")
 def sweep() -> None:
     for job_id in sweeping.sweep(worker=Worker(owner=this_owner(), wake=wake)):
-        work.delay(job_id)
+        wake(job_id, 1)
 
 
 @celery_app.task(name="importer.tasks.drop_leftovers")
