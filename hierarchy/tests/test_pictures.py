@@ -29,12 +29,6 @@ from hierarchy.pictures import (
 from hierarchy.tests.stored import packed, series, shipped, store_file, store_series
 
 
-@pytest.fixture
-def home(tmp_path, settings):
-    settings.PRATIQUE_HOME = tmp_path / "home"
-    return settings.PRATIQUE_HOME
-
-
 def changed(name, **tags):
     made = dcmread(BytesIO(shipped(name)))
     for keyword, value in tags.items():
