@@ -52,15 +52,23 @@ def from_blob(blob: bytes) -> Iterator[Answer]:
 def compare(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises SourceAway, LostLease or Stopped."""
     asked = chunks.unpacked(chunk.entries)
-    placements = Placement.objects.in_bulk(asked)
+    placements, items = Placement.objects.in_bulk(asked), items_of(asked)
     with Opener(raw(job.source_root)) as opener:
-        answers = [_answer(placements[pk], opener, lease) for pk in asked]
+        answers = [_answer(placements[pk], items.get(pk, []), opener, lease) for pk in asked]
     with transaction.atomic():
         chunks.end(lease, worker=worker, answers=to_blob(answers))
 
 
-def _answer(placement: Placement, opener: Opener, lease: Lease) -> Answer:
-    items = list(placement.items.filter(outcome__isnull=True).order_by("seq"))
+def items_of(placements: Sequence[int]) -> dict[int, list[Item]]:
+    """Placement → its source files that have no outcome of their own, in source order: one query for all."""
+    of: dict[int, list[Item]] = {}
+    for item in Item.objects.filter(placement__in=placements, outcome__isnull=True).order_by("placement", "seq"):
+        if item.placement_id is not None:
+            of.setdefault(item.placement_id, []).append(item)
+    return of
+
+
+def _answer(placement: Placement, items: list[Item], opener: Opener, lease: Lease) -> Answer:
     if placement.asks == "twins":
         items = _only_twins(items)
     kept: dict[str, Member] = {}

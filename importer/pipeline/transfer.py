@@ -10,6 +10,7 @@ from importer.core.names import raw
 from importer.core.states import Outcome, Work
 from importer.models import Chunk, ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks, intents
+from importer.pipeline.compare import items_of
 from importer.pipeline.containers import lock_scope
 from importer.pipeline.holding import hold
 from importer.pipeline.landing import Landed, land
@@ -42,20 +43,12 @@ def _pack_all(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed]) 
     """Appends as it goes, so that the caller can undo whatever was written."""
     asked: list[int] = chunks.unpacked(chunk.entries)
     placements = Placement.objects.filter(outcome__in=[Outcome.PLANNED, Outcome.CONFLICT]).in_bulk(asked)
-    items = _items(list(placements))
+    items = items_of(list(placements))
     with Opener(raw(job.source_root)) as opener:
         for pk in asked:
             if pk in placements:
                 one = pack(placements[pk], items.get(pk, []), project=job.project, opener=opener, lease=lease)
                 packed.append(one)
-
-
-def _items(placements: Sequence[int]) -> dict[int, list[Item]]:
-    of: dict[int, list[Item]] = {}
-    for item in Item.objects.filter(placement__in=placements, outcome__isnull=True).order_by("placement", "seq"):
-        if item.placement_id is not None:
-            of.setdefault(item.placement_id, []).append(item)
-    return of
 
 
 def _land(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed], *, worker: Worker) -> None:
