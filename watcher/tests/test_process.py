@@ -72,6 +72,14 @@ def test_a_stop_does_not_signal_a_process_with_another_start_although_the_lock_i
     assert stranger.poll() is None
 
 
+def test_a_stop_does_not_signal_the_number_of_a_process_on_another_machine(lock, stranger):
+    same_number = Owner(host="h", machine="other-boot/pid:[1]", pid=stranger.pid, started=started(stranger.pid))
+    with process.locked(lock, now=NOW):
+        lock.write_text(note_of(same_number))
+        assert not process.stop(lock, patience=0.2).done
+    assert stranger.poll() is None
+
+
 @pytest.mark.parametrize("text", ["", "pid: x\n", note_of(ELSEWHERE)], ids=["empty", "broken", "another machine"])
 def test_a_stop_does_not_signal_on_a_text_that_proves_nothing(lock, text):
     with process.locked(lock, now=NOW):
@@ -139,9 +147,10 @@ def test_a_watcher_that_died_on_this_machine_is_succeeded_at_once(db):
 
 
 def test_a_watcher_that_lives_on_this_machine_is_not_succeeded(db):
-    lease.take(this_process(), now=NOW)
+    here = this_process()
+    lease.take(here, now=NOW)
     with pytest.raises(lease.LeaseHeld):
-        lease.take(ELSEWHERE, now=NOW)
+        lease.take(Owner(host=here.host, machine=here.machine, pid=here.pid + 1, started="1"), now=NOW)
 
 
 def test_a_released_lease_says_that_nobody_watches(db):

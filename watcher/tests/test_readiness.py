@@ -24,6 +24,13 @@ def test_one_look_is_never_enough_however_long_ago_it_was():
     assert not track.observe(b"ST", WHOLE, at=1000).ready
 
 
+def test_without_a_quiet_period_it_still_takes_two_looks_that_agree():
+    track = tracker(quiet=0)
+    seen(track)
+    assert not track.observe(b"ST", WHOLE, at=0).ready
+    assert track.observe(b"ST", WHOLE, at=0.1).ready
+
+
 def test_an_unchanged_folder_is_ready_after_its_quiet_period():
     track = tracker()
     seen(track)
