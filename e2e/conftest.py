@@ -33,13 +33,18 @@ def base_url():
 
 
 @pytest.fixture
-def page(page):
+def complaints():
+    """What the browser complained about; a test that provokes it clears the list."""
+    return []
+
+
+@pytest.fixture
+def page(page, complaints):
     """Fails the test at its end for whatever the browser complained about, a refused inline script among it."""
-    said = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
-    assert said == []
+    assert complaints == []
 
 
 @pytest.fixture

@@ -1,4 +1,5 @@
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 from playwright.sync_api import expect
 
@@ -44,6 +45,28 @@ def test_an_import_that_ends_says_so_on_its_open_page_without_a_reload(page, sig
     expect(page.get_by_role("link", name="MR1/late.dcm")).to_be_visible()
     expect(page.locator("[data-poll]")).to_have_count(0)
     assert page.evaluate("document.body.dataset.same") == "yes"
+
+
+def test_a_page_whose_reader_was_signed_out_asks_to_sign_in_again(page, sign_in, live_server, running):
+    sign_in(page, "viewer")
+    open_import(page, live_server, running)
+    Session.objects.all().delete()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=10_000)
+    assert f"next=/imports/{running.pk}/" in page.url
+
+
+def test_a_page_says_so_when_the_server_does_not_answer_and_goes_on_when_it_does(
+    page, sign_in, live_server, running, complaints
+):
+    sign_in(page, "viewer")
+    open_import(page, live_server, running)
+    warning = page.get_by_text("The server does not answer")
+    expect(warning).to_be_hidden()
+    page.route("**/progress", lambda route: route.abort())
+    expect(warning).to_be_visible(timeout=10_000)
+    page.unroute("**/progress")
+    expect(warning).to_be_hidden(timeout=10_000)
+    complaints.clear()
 
 
 def test_a_running_import_is_cancelled_by_two_clicks(page, sign_in, live_server, running):

@@ -91,4 +91,9 @@ def _at_source(item: Item, stack: ExitStack) -> BinaryIO:
     if item.job.source_kind not in _ON_DISK:
         raise NoPicture(Why.MISSING)
     opener = stack.enter_context(Opener(raw(item.job.source_root)))
-    return stack.enter_context(os.fdopen(opener.open(item.path), "rb"))
+    stream = stack.enter_context(os.fdopen(opener.open(item.path), "rb"))
+    found = os.fstat(stream.fileno())
+    # Something else may lie there by now, of another patient even.
+    if (found.st_size, found.st_mtime_ns) != (item.size, item.mtime_ns):
+        raise NoPicture(Why.MISSING)
+    return stream

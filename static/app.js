@@ -58,6 +58,18 @@
     for (const polled of document.querySelectorAll("[data-poll]")) window.htmx.trigger(polled, "look");
   });
 
+  // What a poll brings to light: nobody answers, or the reader is no longer signed in.
+  const offline = document.getElementById("offline");
+  const unanswered = () => offline?.removeAttribute("hidden");
+  document.addEventListener("htmx:sendError", unanswered);
+  document.addEventListener("htmx:responseError", unanswered);
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    offline?.setAttribute("hidden", "");
+    if (new URL(event.detail.xhr.responseURL).pathname !== document.body.dataset.signIn) return;
+    event.preventDefault();
+    window.location.reload();
+  });
+
   // A picture that cannot be shown gives way to its words.
   document.addEventListener("error", (event) => {
     if (event.target.matches?.("img[data-or-words]")) {

@@ -1,4 +1,5 @@
 import re
+import shutil
 from datetime import timedelta
 
 import pytest
@@ -358,6 +359,7 @@ def test_an_import_asks_the_database_a_fixed_number_of_times(viewer, project, it
     job = make_job(project, status=JobStatus.NEEDS_REVIEW, conflict=items)
     for _ in range(items):
         make_item(job, placement=make_placement(job, outcome="conflict", reason="File already exists"))
+        make_item(job, placement=make_placement(job))
         make_event(job)
     make_conflict(job)
     make_conflict(job)
@@ -411,36 +413,53 @@ def test_a_report_in_a_format_that_there_is_not_is_not_found(viewer, project):
 # Pictures
 
 
+def dicom_image(study):
+    return next(path for path in sorted(study.rglob("*")) if path.is_file())
+
+
+def on_disk(root, file) -> dict:
+    found = file.stat()
+    return {"path": file.relative_to(root).as_posix(), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
 def test_a_file_without_pixels_has_a_picture_that_says_so(viewer, project, tmp_path):
     (tmp_path / "notes.txt").write_text("not an image")
-    item = make_item(make_job(project, imported=1, source_root=str(tmp_path)), path="notes.txt")
+    found = on_disk(tmp_path, tmp_path / "notes.txt")
+    item = make_item(make_job(project, imported=1, source_root=str(tmp_path)), **found)
     response = viewer.get(reverse("item-picture", args=[item.job_id, item.pk]))
     assert response["Content-Type"] == "image/svg+xml"
     assert "not DICOM" in text(response)
 
 
 def test_a_picture_comes_from_the_source_as_long_as_nothing_else_has_the_bytes(viewer, project, dicom_study):
-    file = next(path for path in sorted(dicom_study.rglob("*")) if path.is_file())
     job = make_job(project, failed=1, source_root=str(dicom_study))
-    item = make_item(job, path=file.relative_to(dicom_study).as_posix(), outcome="failed", reason="Poison")
+    item = make_item(job, **on_disk(dicom_study, dicom_image(dicom_study)), outcome="failed", reason="Poison")
     response = viewer.get(reverse("item-picture", args=[job.pk, item.pk]))
     assert response["Content-Type"] == "image/png"
     assert response.content.startswith(b"\x89PNG")
 
 
+def test_what_lies_at_the_source_by_now_is_not_shown_in_place_of_what_was_imported(viewer, project, dicom_study):
+    image = dicom_image(dicom_study)
+    item = make_item(make_job(project, failed=1, source_root=str(dicom_study)), **on_disk(dicom_study, image))
+    other = next(path for path in sorted(dicom_study.rglob("*")) if path.is_file() and path != image)
+    shutil.copyfile(other, image)
+    response = viewer.get(reverse("item-picture", args=[item.job_id, item.pk]))
+    assert response["Content-Type"] == "image/svg+xml"
+
+
 def test_a_link_at_the_source_is_never_followed_for_a_picture(viewer, project, dicom_study, tmp_path):
-    file = next(path for path in sorted(dicom_study.rglob("*")) if path.is_file())
     source = tmp_path / "source"
     source.mkdir()
-    (source / "link.dcm").symlink_to(file)
-    item = make_item(make_job(project, skipped=1, source_root=str(source)), path="link.dcm", outcome="skipped")
+    (source / "link.dcm").symlink_to(dicom_image(dicom_study))
+    found = on_disk(source, source / "link.dcm")
+    item = make_item(make_job(project, skipped=1, source_root=str(source)), **found, outcome="skipped")
     assert "image/svg" in viewer.get(reverse("item-picture", args=[item.job_id, item.pk]))["Content-Type"]
 
 
 def test_the_page_of_a_file_shows_its_header_as_a_table(viewer, project, dicom_study):
-    file = next(path for path in sorted(dicom_study.rglob("*")) if path.is_file())
     job = make_job(project, imported=1, source_root=str(dicom_study))
-    item = make_item(job, path=file.relative_to(dicom_study).as_posix(), sop_uid="1.2.3")
+    item = make_item(job, **on_disk(dicom_study, dicom_image(dicom_study)), sop_uid="1.2.3")
     page = text(viewer.get(reverse("item", args=[job.pk, item.pk])))
     assert "SeriesInstanceUID" in page
     assert 'data-filters="header-rows"' in page
