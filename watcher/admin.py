@@ -99,7 +99,7 @@ class DropFolderAdmin(Admin):
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnly):
-    list_display = ["label", "drop_folder", "status", "files", "bytes", "found_by", "claimed_at", "job"]
+    list_display = ["delivery", "drop_folder", "status", "files", "bytes", "found_by", "claimed_at", "job"]
     list_filter: ClassVar = ["status", "found_by", "drop_folder", "claimed_at"]
     list_select_related: ClassVar = ["drop_folder", "job"]
     search_fields = (
@@ -108,6 +108,11 @@ class BatchAdmin(ReadOnly):
         "=fingerprint",
     )
     date_hierarchy = "claimed_at"
+
+    @admin.display(description="Delivery", ordering="label")
+    def delivery(self, batch: Batch) -> str:
+        """Its label, with line breaks and direction marks spelled out."""
+        return shown(batch.label)
 
 
 @admin.register(Watch)

@@ -84,6 +84,13 @@ def test_the_list_of_drop_folders_costs_the_same_for_one_and_for_many(
         admin_client.get(address)
 
 
+def test_a_label_with_line_breaks_and_direction_marks_is_spelled_out(admin_client, folder):
+    batches(folder, 1)
+    Batch.objects.update(label="two\nlines\u202egpj")
+    page = admin_client.get(reverse("admin:watcher_batch_changelist")).content.decode()
+    assert r"two\nlines\u202egpj" in page
+
+
 def test_a_name_that_is_tried_gets_the_verdict_of_the_watcher(admin_client, folder):
     address = reverse("admin:watcher_dropfolder_change", args=[folder.pk])
     page = admin_client.post(address, form_of(folder, try_name="ST.TMP1"), follow=True)

@@ -1,10 +1,15 @@
+import re
+
 import pytest
 
+from conftest import ROOT
 from watcher.readiness import NameVerdict, is_temporary, judge_name
+from watcher.states import BatchStatus, Completion, WatchMode
+
+PAGE = ROOT / "docs" / "operations.md"
 
 READY, UNFINISHED, IGNORED = NameVerdict.READY_NAME, NameVerdict.UNFINISHED, NameVerdict.IGNORED
 
-# The same table stands in docs/operations.md.
 TABLE = [
     (b"ST.tmp", UNFINISHED),
     (b"ST.tmp2343", UNFINISHED),
@@ -50,3 +55,19 @@ def test_a_dot_file_inside_a_delivery_does_not_hold_it_back():
 
 def test_a_hidden_temporary_name_inside_a_delivery_holds_it_back():
     assert is_temporary(b".tmp2343")
+
+
+def documented():
+    """The table of names in docs/operations.md."""
+    rows = re.findall(r"^\| `(.+)` \| (ready name|unfinished|ignored) \|$", PAGE.read_text(), re.MULTILINE)
+    assert len(rows) > 15
+    return rows
+
+
+def test_the_documented_names_get_the_documented_verdicts():
+    assert {name: judge_name(name.encode()).value for name, _ in documented()} == dict(documented())
+
+
+def test_every_state_completion_and_watch_mode_is_documented():
+    for value in (*BatchStatus, *Completion, *WatchMode):
+        assert f"| `{value}`" in PAGE.read_text()

@@ -332,3 +332,20 @@ def test_what_was_there_before_the_first_look_was_found_at_the_start_and_the_res
     bench.look(after=30)
     assert bench.claim(b"A").found_by is FoundBy.START
     assert bench.claim(b"B").found_by is FoundBy.SCAN
+
+
+def test_a_pass_over_very_many_folders_ends_and_goes_on_in_the_next(tmp_path):
+    bench = Bench(tmp_path / "root", Completion.RENAME)
+    for number in range(20):
+        bench.drop(f"{number:02}")
+
+    def slow_clock():
+        bench.at += 0.1
+        return bench.at
+
+    bench.scanner.clock = slow_clock
+    first = bench.look()
+    assert 0 < len(first.ready) < 20
+    assert first.next_look <= bench.at
+    while len(bench.look().ready) < 20:
+        pass
