@@ -10,7 +10,7 @@ from django.db.models import F
 
 from importer.core.records import Entry, EntryKind
 from importer.core.states import ChunkStatus, JobStatus, Work
-from importer.models import Chunk, ImportJob, move_to
+from importer.models import Chunk, ImportJob, Placement, move_to
 from importer.models.status import StaleTransition
 from importer.pipeline.leases import Lease, LostLease
 from importer.pipeline.worker import Worker
@@ -112,20 +112,12 @@ def _slice(job_id: int, work: Work, part: list[int], first: int, size: int) -> C
 
 def split(chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """A chunk that killed its workers is cut in ten, so that the file that kills is found in few steps."""
-    parts = list(_parts(unpacked(chunk.entries)))
-    step = 0
-    smaller = []
-    for part in parts:
-        first = chunk.first_seq + step if chunk.work == Work.EXTRACT else chunk.first_seq
-        smaller.append(
-            Chunk(job_id=chunk.job_id, work=chunk.work, first_seq=first, count=len(part), entries=packed(part))
-        )
-        step += len(part)
+    smaller = list(_smaller(chunk))
     with transaction.atomic():
         if not lease.held().filter(status=ChunkStatus.OPEN).update(leased_until=None, owner="", entries=b""):
             raise LostLease
         try:
-            detail = f"chunk {chunk.pk} killed its worker {chunk.kills} times: split in {len(parts)}"
+            detail = f"chunk {chunk.pk} killed its worker {chunk.kills} times: split in {len(smaller)}"
             move_to(chunk, ChunkStatus.SPLIT, who=SYSTEM, now=worker.now(), detail=detail, quiet=True)
         except StaleTransition as error:
             raise LostLease from error
@@ -133,7 +125,24 @@ def split(chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
         ImportJob.objects.filter(pk=chunk.job_id).update(open_chunks=F("open_chunks") + len(smaller) - 1)
 
 
-def _parts(entries: list[Any]) -> Iterable[list[Any]]:
-    size = max(1, -(-len(entries) // SPLIT_IN))
-    for start in range(0, len(entries), size):
-        yield entries[start : start + size]
+def _smaller(chunk: Chunk) -> Iterator[Chunk]:
+    entries = unpacked(chunk.entries)
+    weights, step = _weights(chunk, entries), max(1, -(-len(entries) // SPLIT_IN))
+    for start in range(0, len(entries), step):
+        part = entries[start : start + step]
+        yield Chunk(
+            job_id=chunk.job_id,
+            work=chunk.work,
+            first_seq=chunk.first_seq + start if chunk.work == Work.EXTRACT else chunk.first_seq,
+            count=len(part),
+            bytes=sum(weights[start : start + step]),
+            entries=packed(part),
+        )
+
+
+def _weights(chunk: Chunk, entries: list[Any]) -> list[int]:
+    """The bytes of each entry."""
+    if chunk.work == Work.EXTRACT:
+        return [entry.size for entry in from_blob(chunk.entries)]
+    sizes = dict(Placement.objects.filter(pk__in=entries).values_list("pk", "bytes"))
+    return [sizes.get(pk, 0) for pk in entries]

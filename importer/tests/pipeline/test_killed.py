@@ -63,6 +63,7 @@ def test_they_are_taken_away_when_the_slice_is_split(project, places, folder, mo
     job = killed_between_names_and_rows(project, folder, monkeypatch, kills=2)
     assert run(job).imported == 3
     assert job.chunks.filter(status=ChunkStatus.SPLIT).exists()
+    assert job.bytes_moved == job.bytes_planned == 3
     assert leftovers(places) == []
 
 
