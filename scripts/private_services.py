@@ -29,8 +29,8 @@ class NotInstalled(Exception):
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A fresh cluster, reached by a socket only; gives its DATABASE_URL.
+def postgres(*, durable: bool = False) -> Iterator[str]:
+    """A fresh cluster, reached by a socket only; gives its DATABASE_URL. `durable` ones flush every commit to the disk.
 
     Its collation is that of a language wherever PostgreSQL can do that: people's clusters have one, and code that
     relies on the order of bytes is found out here.
@@ -38,15 +38,17 @@ def postgres() -> Iterator[str]:
     programs = _postgres_programs()
     with _folder("pg", owner=_unprivileged()) as folder:
         _make_cluster(programs, folder)
-        command = [programs / "postgres", "-D", folder / "data", "-k", folder, *_FAST]
+        command = [programs / "postgres", "-D", folder / "data", "-k", folder, *_BY_SOCKET]
+        command += [] if durable else _FAST
         with _running(command, user=_unprivileged(), log=folder / "log", stop=signal.SIGINT) as alive:
             ready = [programs / "pg_isready", "-q", "-h", folder]
             _wait(lambda: subprocess.run(ready, check=False).returncode == 0, alive=alive, log=folder / "log")
             yield f"postgres://pratique@/postgres?host={folder}"
 
 
-# Nothing here has to survive a power cut.
-_FAST = ["-c", "listen_addresses=", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+_BY_SOCKET = ["-c", "listen_addresses="]
+# Nothing that a test stores has to survive a power cut.
+_FAST = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
 
 
 def _postgres_programs() -> Path:
