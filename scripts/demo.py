@@ -143,11 +143,14 @@ def _admin() -> None:
     """Made once; the password is shown then and never again."""
     users = get_user_model().objects
     if users.filter(username="admin").exists():
-        print("Sign in as admin with the password of the first time; it is forgotten? manage.py changepassword admin")
+        print(
+            "Sign in as admin with the password of the first time; it is forgotten? manage.py changepassword admin",
+            flush=True,
+        )
         return
     password = secrets.token_urlsafe(9)
     users.create_superuser("admin", "admin@example.org", password)
-    print(f"Sign in as admin with the password {password} (it is shown this once).")
+    print(f"Sign in as admin with the password {password} (it is shown this once).", flush=True)
 
 
 def _drop_folder() -> DropFolder:
