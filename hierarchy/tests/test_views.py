@@ -105,9 +105,10 @@ def test_a_project_searches_its_subjects(member, tree, project):
 
 
 def test_subjects_are_paged_by_key_and_none_is_lost(member, tree, project):
+    # The fiftieth and its twin: one page ends between two rows of one label.
     for number in range(120):
         make_subject(project=project, label=f"T-{number:03}")
-    make_subject(project=project, label="T-049", copy=1)
+    make_subject(project=project, label="T-048", copy=1)
     address, seen = addresses(tree)["project"], []
     while address:
         page = text(member.get(address))
