@@ -57,6 +57,8 @@ def extract(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> No
             lease.check()
             found.append(read(opener, seq, entry, zone=ZoneInfo(job.zone)))
     with transaction.atomic():
+        # First of all: the rows of whoever took the chunk over are there already.
+        lease.fence()
         _write(job.pk, chunk, found)
         chunks.end(lease, worker=worker, extracted=F("extracted") + len(found))
 
@@ -66,6 +68,7 @@ def poison(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> Non
     bad = Bad(Outcome.FAILED, "Poison: reading it killed the worker three times")
     found = [Found(seq, entry, bad) for seq, entry in enumerate(chunks.from_blob(chunk.entries), chunk.first_seq)]
     with transaction.atomic():
+        lease.fence()
         _write(job.pk, chunk, found)
         chunks.end(lease, worker=worker, extracted=F("extracted") + len(found))
 
