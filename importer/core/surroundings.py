@@ -40,6 +40,7 @@ class Surroundings:
         self._placed_here: set[str] = set()
         self._waiting: set[str] = set()
         self._waits_here: set[str] = set()
+        self._hidden: set[str] = set()
         self._above_unknown: set[str] | None = None
 
     def add(self, folder: str, *, subject: str, session: tuple[str, str], acquisition: tuple[str, str]) -> None:
@@ -61,10 +62,11 @@ class Surroundings:
         """DICOM lies in this folder, and nobody knows yet where it goes."""
         self._waits_here.add(folder)
         self._above_unknown = None
-        for above in _upwards(folder):
-            if above in self._waiting:
-                return
-            self._waiting.add(above)
+        _mark(self._waiting, folder)
+
+    def add_hidden(self, folder: str) -> None:
+        """Something lies in this folder that nobody could look at: perhaps DICOM, and perhaps another patient's."""
+        _mark(self._hidden, folder)
 
     def place(self, path: str) -> Attach | Bad:
         """Where the file of this path goes: with the DICOM of the nearest folder that has any in or below it.
@@ -73,11 +75,15 @@ class Surroundings:
         where: to the project. Where the whole source has no DICOM, the last three folders are subject, session and
         acquisition.
         """
+        hidden = False
         for folder in _upwards(path.rpartition("/")[0]):
+            if folder in self._common and hidden:
+                return NO_RULE
             if folder in self._common:
                 return _attach(() if folder in self._unknown() else self._common[folder])
             if folder in self._waiting:
                 return NO_RULE
+            hidden = hidden or folder in self._hidden
         return _by_path(path)
 
     def _unknown(self) -> set[str]:
@@ -85,10 +91,7 @@ class Surroundings:
         if self._above_unknown is None:
             self._above_unknown = set()
             for folder in self._waits_here - self._placed_here:
-                for above in _upwards(folder):
-                    if above in self._above_unknown:
-                        break
-                    self._above_unknown.add(above)
+                _mark(self._above_unknown, folder)
         return self._above_unknown
 
     def _widened(self, folder: str, place: _Place) -> bool:
@@ -96,6 +99,14 @@ class Surroundings:
         known = self._common.get(folder)
         self._common[folder] = place if known is None else _shared(known, place)
         return self._common[folder] != known
+
+
+def _mark(marked: set[str], folder: str) -> None:
+    """The folder and everything above it."""
+    for above in _upwards(folder):
+        if above in marked:
+            return
+        marked.add(above)
 
 
 def _upwards(folder: str) -> Iterator[str]:

@@ -44,16 +44,13 @@ def _tell_bad(around: Surroundings, job: ImportJob) -> None:
     """DICOM that cannot be read is some patient's all the same: nobody knows whose."""
     bad = Item.objects.filter(job=job, outcome__in=[Outcome.FAILED, Outcome.SKIPPED])
     for path, outcome, reason in bad.values_list("path", "outcome", "reason").iterator(chunk_size=2000):
-        if not is_junk(path) and _may_be_dicom(path, str(outcome), reason):
-            around.add_waiting(path.rpartition("/")[0])
-
-
-def _may_be_dicom(path: str, outcome: str, reason: str) -> bool:
-    name = path.rpartition("/")[2]
-    if claims_dicom(name) or is_series_archive(name) or reason.startswith(_READ_AS_DICOM):
-        return True
-    # A folder that cannot be listed, and a file without extension that cannot be read, may hold anything.
-    return outcome == Outcome.FAILED and "." not in name
+        folder, _, name = path.rpartition("/")
+        if is_junk(path):
+            continue
+        if claims_dicom(name) or is_series_archive(name) or reason.startswith(_READ_AS_DICOM):
+            around.add_waiting(folder)
+        elif outcome == Outcome.FAILED:
+            around.add_hidden(folder)
 
 
 def _tell_again(around: Surroundings, before: ImportJob) -> None:

@@ -1,5 +1,7 @@
 """PLAN, second part: the container of each Placement, set-wise and in the order of first source paths."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +14,7 @@ from importer.core.tree import LEVELS, Clash, Node
 from importer.models import ImportJob, Item, Placement, bulk
 from importer.pipeline.containers import load, new_tree, target_of
 from importer.pipeline.leases import Lease
-from importer.pipeline.pages import PAGE, in_order
+from importer.pipeline.pages import PAGE, in_order, in_pages
 
 COLUMNS = [
     "conflict_level", "conflict_type", "reason", "candidates", "said",
@@ -48,7 +50,7 @@ def place_all(job: ImportJob, lease: Lease) -> None:
         _look_for_files(job.project, page)
         with transaction.atomic():
             bulk.update(Placement, COLUMNS, [_row(placement) for placement in page])
-    _ask_where_names_meet(job)
+    _ask_where_names_meet(job, lease)
     _ask_where_instances_meet(job)
 
 
@@ -109,12 +111,19 @@ def _mark_taken(level: Level, wanted: dict[Any, Placement], page: Sequence[Place
             one.asks = "whole"
 
 
-def _ask_where_names_meet(job: ImportJob) -> None:
+def _ask_where_names_meet(job: ImportJob, lease: Lease) -> None:
     """Two Placements of one job want one place."""
-    meeting = free_placements(job).values(*PLACE).annotate(claims=Count("id")).filter(claims__gt=1).order_by()
-    for place in list(meeting):
-        place.pop("claims")
-        free_placements(job).filter(**place).update(asks="whole")
+    meeting = free_placements(job).values_list(*PLACE).annotate(claims=Count("id")).filter(claims__gt=1).order_by()
+    places = {_short(place[: len(PLACE)]) for place in meeting.iterator(chunk_size=2000)}
+    for page in in_pages(free_placements(job).only(*PLACE)) if places else ():
+        lease.check()
+        met = [one.pk for one in page if _short([getattr(one, name) for name in PLACE]) in places]
+        Placement.objects.filter(pk__in=met).update(asks="whole")
+
+
+def _short(place: Sequence[str]) -> bytes:
+    """A place in 16 bytes: there may be as many as files."""
+    return hashlib.blake2b(json.dumps(list(place)).encode(), digest_size=16).digest()
 
 
 def _ask_where_instances_meet(job: ImportJob) -> None:
