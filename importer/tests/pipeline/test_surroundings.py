@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from importer.models import Conflict
 from importer.services import rerun_import
+from importer.tests.pipeline.denied import permissions_count
 from importer.tests.pipeline.drive import became, imported, instance, put, put_series, reasons, run, start, tree, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +75,31 @@ def test_beside_dicom_that_did_not_come_in_it_never_goes_to_the_next_patient(pro
 
     assert reasons(job)["second/report.pdf"] == "skipped: No rule matched"
     assert sorted(tree(project)) == ["P01/study 1/1 - t1/1 - t1.dicom.zip"]
+
+
+def test_beside_what_nobody_could_look_at_it_never_goes_to_the_next_patient(project, places, tmp_path):
+    put_series(tmp_path / "in" / "first", 2)
+    put(tmp_path / "in" / "second" / "locked" / "IM1", instance(1, patient="P02", study=2))
+    put(tmp_path / "in" / "second" / "report.pdf")
+    put(tmp_path / "in" / "third" / "IM1", instance(1, patient="P03", study=3)).chmod(0)
+    put(tmp_path / "in" / "third" / "report.pdf")
+    (tmp_path / "in" / "second" / "locked").chmod(0)
+
+    with permissions_count():
+        job = imported(project, tmp_path / "in")
+
+    (tmp_path / "in" / "second" / "locked").chmod(0o700)
+    assert {reasons(job)[f"{folder}/report.pdf"] for folder in ("second", "third")} == {"skipped: No rule matched"}
+
+
+def test_what_nobody_could_look_at_takes_no_place_from_files_without_dicom_around(project, places, tmp_path):
+    put(tmp_path / "in" / "SUB" / "SES" / "ACQ" / "x.txt")
+    put(tmp_path / "in" / "SUB" / "SES" / "ACQ" / "README").chmod(0)
+
+    with permissions_count():
+        job = imported(project, tmp_path / "in")
+
+    assert became(job) == {"SUB/SES/ACQ/README": "failed", "SUB/SES/ACQ/x.txt": "imported"}
 
 
 def test_above_one_patient_and_dicom_of_nobody_knows_whom_it_goes_to_neither(project, places, tmp_path):
