@@ -63,12 +63,13 @@ def listing(tree: Path) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - start, "files": count, "bytes": size}
 
 
-def resident() -> int:
-    """Bytes of the largest process of this run."""
-    both = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    return max(resource.getrusage(who).ru_maxrss for who in both) * 1024
+def used() -> dict[str, float]:
+    """Processor time of all processes of this run in seconds, and the bytes of the largest of them."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = sum(one.ru_utime + one.ru_stime for one in both)
+    return {"cpu": cpu, "resident": max(one.ru_maxrss for one in both) * 1024}
 
 
 if __name__ == "__main__":
     found = pack(*map(Path, sys.argv[2:])) if sys.argv[1] == "pack" else listing(Path(sys.argv[2]))
-    print(json.dumps({**found, "resident": resident()}))
+    print(json.dumps({**found, **used()}))

@@ -22,9 +22,10 @@ FILES = "SELECT manifest.lines FROM hierarchy_manifest manifest"
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """`resident`: bytes of the largest process of the command."""
+    """`cpu`: seconds of processor time of all processes; `resident`: bytes of the largest of them."""
 
     seconds: float
+    cpu: float
     resident: int
 
 
@@ -65,10 +66,11 @@ def _timed(home: Home, *words: str) -> Timed:
     start = time.perf_counter()
     process = home.start(*words)
     _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise Wrong(f"{words[0]} ended with {process.returncode}.\n{home.said()}")
-    return Timed(time.perf_counter() - start, used.ru_maxrss * 1024)
+    return Timed(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
 
 
 def digest(home: Home) -> str:

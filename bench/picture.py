@@ -42,7 +42,9 @@ def drawn(summary: list[dict[str, Any]]) -> str:
 def _bar(row: dict[str, Any], y: int, fastest: float) -> str:
     length = (WIDTH - LEFT - 210) * row["files_per_second"] / fastest
     kind = {"limit": "limit", "import": "first"}.get(row["what"].partition(",")[0], "again")
-    said = f"{row['files_per_second']:,.0f}  ({row['mb_per_second']:,.0f} MB/s, {row['ratio']:.1f} x limit's time)"
+    said = (
+        f"{row['files_per_second']:,.0f}  ({row['mb_per_second']:,.0f} MB/s, {row['seconds_ratio']:.1f} x limit's time)"
+    )
     if kind == "limit":
         said = f"{row['files_per_second']:,.0f}  ({row['mb_per_second']:,.0f} MB/s)"
     return (

@@ -21,6 +21,7 @@ from typing import Any
 import ours
 import picture
 from homes import Databases
+from ours import Timed
 
 HERE = Path(__file__).resolve().parent
 SAMPLE = 1000
@@ -47,15 +48,14 @@ QUICK = [Tree("small files", 80, 5, 10, 40), Tree("large files", 512, 2, 1, 50)]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement as the clock gave it. `start`: the same command with an empty folder, None for no command."""
+    """One measurement as it came. `start`: the same command with an empty folder, None for what is no command."""
 
     tree: str
     what: str
-    seconds: float
     files: int
     bytes: int
-    resident: int
-    start: float | None = None
+    timed: Timed
+    start: Timed | None = None
 
 
 def main() -> int:
@@ -114,8 +114,9 @@ def _run(folder: Path, tree: Tree, stores: dict[str, Databases]) -> Iterator[Row
     shutil.rmtree(folder / "packed")
     if {listed["files"], packed["files"]} != {tree.files}:
         raise ours.Wrong(f"{tree.name}: {listed['files']} listed, {packed['files']} packed")
-    yield Row(tree.name, "list limit", listed["seconds"], tree.files, listed["bytes"], listed["resident"])
-    yield Row(tree.name, "limit", packed["seconds"], tree.files, listed["bytes"], packed["resident"])
+    for what, told in (("list limit", listed), ("limit", packed)):
+        timed = Timed(told["seconds"], told["cpu"], told["resident"])
+        yield Row(tree.name, what, tree.files, listed["bytes"], timed)
     for kind, store in stores.items():
         yield from _imports(root, tree, kind, store, size=listed["bytes"], digest=packed["digest"])
 
@@ -124,10 +125,10 @@ def _imports(root: Path, tree: Tree, kind: str, store: Databases, *, size: int, 
     with store.fresh() as home:
         empty = root.parent / "empty"
         empty.mkdir(exist_ok=True)
-        start = ours.imported(home, empty, files=0, as_="imported").seconds
+        start = ours.imported(home, empty, files=0, as_="imported")
         for what, outcome in (("import", "imported"), ("re-import", "skipped")):
             timed = ours.imported(home, root, files=tree.files, as_=outcome)
-            yield Row(tree.name, f"{what}, {kind}", timed.seconds, tree.files, size, timed.resident, start)
+            yield Row(tree.name, f"{what}, {kind}", tree.files, size, timed, start)
         ours.check(home, wanted=digest)
 
 
@@ -139,54 +140,75 @@ def _asked(script: str, *words: object) -> dict[str, Any]:
 
 
 def summed(found: list[Row]) -> list[dict[str, Any]]:
-    """Medians over the runs, in the order of the rows, and each row's time as a multiple of its limit's."""
+    """Medians over the runs, in the order of the rows, without the commands' start, and beside their limits."""
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in found:
         groups.setdefault((row.tree, row.what), []).append(row)
-    limits = {tree: _net(rows, found) for (tree, what), rows in groups.items() if what == "limit"}
-    return [_summed(rows, _net(rows, found), limits[tree]) for (tree, _), rows in groups.items()]
+    sums = [_summed(rows, _start(rows[0], found)) for rows in groups.values()]
+    limits = {one["tree"]: one for one in sums if one["what"] == "limit"}
+    return [
+        {**one, **{f"{key}_ratio": one[key] / limits[one["tree"]][key] for key in ("seconds", "cpu")}} for one in sums
+    ]
 
 
-def _net(rows: list[Row], found: list[Row]) -> float:
-    """Seconds without what the command needs for a folder with nothing in it."""
-    return statistics.median(row.seconds for row in rows) - _start(rows[0], found)
-
-
-def _start(row: Row, found: list[Row]) -> float:
-    """The median over all imports on the same database: an empty folder knows nothing of trees."""
+def _start(row: Row, found: list[Row]) -> tuple[float, float]:
+    """Seconds and processor time, medians over all imports on the same database: an empty folder is of no tree."""
     if row.start is None:
-        return 0.0
+        return 0.0, 0.0
     kind = row.what.partition(", ")[2]
-    return statistics.median(one.start for one in found if one.start is not None and one.what.endswith(kind))
+    starts = [one.start for one in found if one.start is not None and one.what.endswith(kind)]
+    return statistics.median(one.seconds for one in starts), statistics.median(one.cpu for one in starts)
 
 
-def _summed(rows: list[Row], seconds: float, limit: float) -> dict[str, Any]:
+def _summed(rows: list[Row], start: tuple[float, float]) -> dict[str, Any]:
     one = rows[0]
-    whole = [row.seconds for row in rows]
+    times = sorted(row.timed.seconds - start[0] for row in rows)
+    seconds = statistics.median(times)
     return {
         "tree": one.tree,
         "what": one.what,
         "runs": len(rows),
+        "start": start[0],
         "seconds": seconds,
-        "fastest": seconds - statistics.median(whole) + min(whole),
-        "slowest": seconds - statistics.median(whole) + max(whole),
-        "start": statistics.median(whole) - seconds,
+        "fastest": times[0],
+        "slowest": times[-1],
+        "cpu": statistics.median(row.timed.cpu for row in rows) - start[1],
         "files_per_second": one.files / seconds,
         "mb_per_second": one.bytes / seconds / 1e6,
-        "ratio": seconds / limit,
-        "resident": max(row.resident for row in rows),
+        "resident": max(row.timed.resident for row in rows),
     }
 
 
 def show(summary: list[dict[str, Any]], headers: list[dict[str, Any]]) -> None:
-    form = "{:<12} {:<20} {:>8} {:>9} {:>15} {:>10} {:>9} {:>9} {:>11}"
-    print(form.format("", "", "start s", "seconds", "from .. to", "files/s", "MB/s", "x limit", "memory MB"))
+    form = "{:<12} {:<20} {:>8} {:>9} {:>15} {:>9} {:>7} {:>8} {:>7} {:>12} {:>10}"
+    print(
+        form.format(
+            "",
+            "",
+            "start s",
+            "seconds",
+            "from .. to",
+            "files/s",
+            "MB/s",
+            "x limit",
+            "cpu s",
+            "x limit's cpu",
+            "memory MB",
+        )
+    )
     for row in summary:
-        spread = f"{row['fastest']:.2f} .. {row['slowest']:.2f}" if row["runs"] > 1 else ""
-        numbers = [f"{row['seconds']:.2f}", spread, f"{row['files_per_second']:,.0f}", f"{row['mb_per_second']:,.0f}"]
-        start = f"{row['start']:.2f}" if row["start"] > 0.01 else ""
-        ratio, memory = f"{row['ratio']:.2f}", f"{row['resident'] / 1e6:,.0f}"
-        print(form.format(row["tree"], row["what"], start, *numbers, ratio, memory))
+        numbers = [
+            f"{row['start']:.2f}" if row["start"] else "",
+            f"{row['seconds']:.2f}",
+            f"{row['fastest']:.2f} .. {row['slowest']:.2f}" if row["runs"] > 1 else "",
+            f"{row['files_per_second']:,.0f}",
+            f"{row['mb_per_second']:,.0f}",
+            f"{row['seconds_ratio']:.2f}",
+            f"{row['cpu']:.2f}",
+            f"{row['cpu_ratio']:.2f}",
+            f"{row['resident'] / 1e6:,.0f}",
+        ]
+        print(form.format(row["tree"], row["what"], *numbers))
     print()
     form = "{:<12} {:>16} {:>14} {:>14} {:>18}"
     print(form.format("one process", "our header µs", "pydicom µs", "x pydicom", "mapping alone µs"))
