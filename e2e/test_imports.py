@@ -69,6 +69,20 @@ def test_a_page_says_so_when_the_server_does_not_answer_and_goes_on_when_it_does
     complaints.clear()
 
 
+def test_a_tab_that_nobody_looks_at_rests_and_asks_at_once_when_somebody_does(page, sign_in, live_server, running):
+    sign_in(page, "viewer")
+    page.clock.install()
+    open_import(page, live_server, running)
+    asked = []
+    page.on("request", lambda request: asked.append(request.url) if "/progress" in request.url else None)
+    page.evaluate("window.away = true; Object.defineProperty(document, 'hidden', {get: () => window.away})")
+    for _ in range(15):
+        page.clock.run_for(2_000)
+    assert len(asked) == 1
+    with page.expect_request("**/progress"):
+        page.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+
+
 def test_a_running_import_is_cancelled_by_two_clicks(page, sign_in, live_server, running):
     sign_in(page, "uploader")
     open_import(page, live_server, running)

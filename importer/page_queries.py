@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Generic, TypedDict, TypeVar
 
 from django.db.models import Case, Count, F, Model, Q, QuerySet, Sum, TextField, Value, When
 from django.db.models.functions import Coalesce
@@ -186,7 +187,7 @@ class Tally:
     bytes_moved: int
 
 
-def tally(actor: Actor, *, since: Any) -> Tally:
+def tally(actor: Actor, *, since: datetime) -> Tally:
     """Two queries, whatever the number of imports."""
     projects = visible_projects(actor)
     jobs = ImportJob.objects.filter(project__in=projects)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from hierarchy.decode.why import NoPicture
 from hierarchy.paging import number
 from hierarchy.pictures import placeholder, width_near
+from hierarchy.selectors import sees_all
 from importer import page_queries, report, services
 from importer.core.states import LIVE
 from importer.fragments import files_context, live_context, polled, with_progress
@@ -57,6 +58,7 @@ def imports(request: HttpRequest) -> HttpResponse:
         "project": project,
         "projects": page_queries.project_choices(request.user),
         "filters": FILTER_WORDS,
+        "may_set_up": sees_all(request.user),
     }
     return render(request, "importer/imports.html", context)
 

@@ -67,11 +67,6 @@ class WatchState:
     def alive(self) -> bool:
         return self.health in {Health.HEALTHY, Health.DEGRADED}
 
-    @property
-    def troubled(self) -> int:
-        """How many drop folders cannot be watched."""
-        return sum(not root.healthy for root in self.roots.values())
-
 
 def state_of(watch: Watch | None, *, now: datetime) -> WatchState:
     """What the row says, read at `now`."""

@@ -1,6 +1,6 @@
 """What the pages of deliveries read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
@@ -56,6 +56,12 @@ def folder_rows(actor: Actor, *, watch: WatchState) -> list[FolderRow]:
     folders = list(visible_folders(actor).annotate(last_id=Subquery(newest)))
     last = Batch.objects.in_bulk([folder.last_id for folder in folders if folder.last_id is not None])
     return [folder_row(folder, watch=watch, last=last.get(folder.last_id)) for folder in folders]
+
+
+def as_seen(watch: WatchState, *, folders: list[FolderRow]) -> WatchState:
+    """Trouble with a folder that the reader does not see is no news for them."""
+    troubled = any(row.health is Health.DEGRADED for row in folders)
+    return replace(watch, health=Health.HEALTHY) if watch.health is Health.DEGRADED and not troubled else watch
 
 
 def folder_row(folder: DropFolder, *, watch: WatchState, last: Batch | None) -> FolderRow:

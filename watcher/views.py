@@ -47,9 +47,10 @@ def dashboard_live(request: HttpRequest) -> HttpResponse:
 def _now(request: HttpRequest) -> dict[str, object]:
     now, actor = timezone.now(), request.user
     watch = selectors.watch_state(now=now)
+    folders = selectors.folder_rows(actor, watch=watch)
     return {
-        "watch": watch,
-        "folders": selectors.folder_rows(actor, watch=watch),
+        "watch": selectors.as_seen(watch, folders=folders),
+        "folders": folders,
         "tally": page_queries.tally(actor, since=now - RECENT),
         "running": with_progress(page_queries.live_jobs(actor)),
         "ended": with_progress(page_queries.ended_jobs(actor)),

@@ -167,8 +167,11 @@ def test_only_what_failed_is_offered_where_something_failed(uploader, project):
 # The list
 
 
-def test_the_list_says_what_to_do_when_there_is_nothing(viewer):
-    assert "import_folder FOLDER" in text(viewer.get(reverse("imports")))
+def test_an_empty_list_tells_an_admin_how_to_import_and_others_that_it_is_empty(client, people):
+    client.force_login(people.site_admin)
+    assert "import_folder FOLDER" in text(client.get(reverse("imports")))
+    client.force_login(people.viewer)
+    assert "import_folder" not in text(client.get(reverse("imports")))
 
 
 def test_the_list_can_be_narrowed_to_a_status_and_a_project(client, people, project):

@@ -74,6 +74,14 @@ def test_one_folder_in_trouble_shows_on_the_watcher_and_on_the_folder_with_its_r
     assert "Permission denied" in text(viewer.get(reverse("drop-folder", args=[bad.pk])))
 
 
+def test_trouble_with_a_folder_that_the_reader_does_not_see_is_no_news_for_them(viewer, project):
+    hidden = make_drop_folder(project=None)
+    make_watch(beat_at=timezone.now(), roots={hidden: said(healthy=False, reason="Permission denied")})
+    response = viewer.get(reverse("dashboard"))
+    assert response.context["watch"].health == Health.HEALTHY
+    assert "Permission denied" not in text(response)
+
+
 def test_what_a_dead_watcher_said_last_is_not_shown_as_news(viewer):
     folder = make_drop_folder()
     settling = [{"name": "ST-1.tmp", "since": timezone.now().isoformat(), "why": "has a temporary name"}]
