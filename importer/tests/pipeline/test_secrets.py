@@ -33,6 +33,9 @@ def test_no_log_no_event_and_no_error_repeats_a_tag(project, places, tmp_path, c
     put(folder / "6.dcm", secretive(6, series=3, SeriesDescription="SECRETother"))
     put(folder / "7.dcm", secretive(7, series=4, PatientID=None))
     put(folder / "8.dcm", secretive(1, ContentDate="SECRETDATE"))
+    # What the writer of these files said about them.
+    caplog.clear()
+    capfd.readouterr()
     job = imported(project, folder)
     again = run(rerun_import(job.pk, actor=None, who="system", now=timezone.now(), only_failed=True, enqueue=False))
     run(start(project, folder))
