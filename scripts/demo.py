@@ -88,6 +88,8 @@ def main() -> int:
     parser.add_argument("--once", action="store_true", help="end after the report; status 0 only if all came out right")
     once = parser.parse_args().once
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
+    # Even where a shell started us in the background, which turns Ctrl-C off.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _demo(once=once)
     except Unwell as error:

@@ -199,6 +199,8 @@ def main() -> int:
     asked = parser.parse_args()
     environment = dict(os.environ)
     _on_end(_leave)
+    # Even where a shell started us in the background, which turns Ctrl-C off.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             if asked.postgres:

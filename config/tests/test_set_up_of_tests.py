@@ -34,7 +34,7 @@ def test_a_process_that_a_test_starts_sees_the_rows_of_that_test(environment, pr
 
 @pytest.mark.django_db
 def test_the_database_is_the_one_that_was_asked_for():
-    asked = os.environ.get("DATABASE_URL", "sqlite").split(":")[0]
+    asked = (os.environ.get("DATABASE_URL") or "sqlite").split(":")[0]
     assert connection.vendor == {"sqlite": "sqlite", "postgres": "postgresql", "postgresql": "postgresql"}[asked]
 
 
