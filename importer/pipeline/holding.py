@@ -16,26 +16,34 @@ HELD = "Already held in review: the same content waits for a decision"
 
 
 def hold(job: ImportJob, packed: Sequence[Packed], *, now: datetime) -> list[Packed]:
-    """Inside the transaction that holds the scope's lock and ends the chunk. Gives back what was held already."""
+    """Inside the transaction that holds the scope's lock and ends the chunk. Gives back the bytes that nobody needs."""
     keys = {one.placement.pk: held_key(one) for one in packed}
     waiting = Conflict.objects.filter(project=job.project, status=ConflictStatus.OPEN, held_key__in=keys.values())
-    known = set(waiting.values_list("held_key", flat=True))
-    rows, unwanted = [], []
+    held = {conflict.held_key: conflict for conflict in waiting.select_related("placement")}
+    rows, moved, unwanted, skipped = [], [], [], []
     for one in packed:
-        key = keys[one.placement.pk]
-        if key in known:
-            one.placement.outcome, one.placement.reason = Outcome.SKIPPED, HELD
-            unwanted.append(one)
+        known = held.get(keys[one.placement.pk])
+        if known is None:
+            held[keys[one.placement.pk]] = _row(job, one, keys[one.placement.pk], now=now)
+            rows.append(held[keys[one.placement.pk]])
+            continue
+        unwanted.append(one)
+        if _came_later(known, job, one):
+            skipped.append(known.placement)
+            known.placement, known.manifest = one.placement, manifest.to_lines(one.members)
+            moved.append(known)
         else:
-            known.add(key)
-            rows.append(_row(job, one, key, now=now))
+            skipped.append(one.placement)
     Conflict.objects.bulk_create(rows)
-    bulk.update(
-        Placement,
-        ["outcome", "reason"],
-        [(o.placement.pk, str(o.placement.outcome), o.placement.reason) for o in unwanted],
-    )
+    Conflict.objects.bulk_update(moved, ["placement", "manifest"])
+    outcome = str(Outcome.SKIPPED)
+    bulk.update(Placement, ["outcome", "reason"], [(placement.pk, outcome, HELD) for placement in skipped])
     return unwanted
+
+
+def _came_later(known: Conflict, job: ImportJob, one: Packed) -> bool:
+    """Of the equal ones of a job the first by path is the one that waits, whichever was moved first."""
+    return known.pk is not None and known.job_id == job.pk and known.placement.first_seq > one.placement.first_seq
 
 
 def held_key(one: Packed) -> str:
