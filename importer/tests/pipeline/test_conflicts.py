@@ -1,11 +1,13 @@
 """What clashes waits in quarantine, whole; what stands is untouched; what is clear lands all the same."""
 
 import pytest
+from django.utils import timezone
 
 from hierarchy.models import File, FileVersion
 from importer.core import manifest
 from importer.core.states import MissingMeta
-from importer.models import Conflict
+from importer.models import Chunk, Conflict
+from importer.pipeline import chunks
 from importer.tests.pipeline.drive import (
     became,
     bytes_under,
@@ -19,7 +21,10 @@ from importer.tests.pipeline.drive import (
     put,
     put_series,
     reasons,
+    run,
+    start,
     tree,
+    until,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,6 +89,27 @@ def test_what_waits_is_not_held_twice(project, places, one):
     assert set(reasons(again).values()) == {"skipped: Already held in review"}
     assert bytes_under(places.quarantine) == before
     assert Conflict.objects.count() == 1
+
+
+def test_of_equal_ones_that_clash_the_first_by_path_waits_whichever_is_moved_first(project, places, one, monkeypatch):
+    put_series(one / "b", 1, patient="P02")
+    put(one / "b" / "notes.txt", b"same")
+    put(one / "a" / "notes.txt", b"same")
+    put_series(one / "a", 1, patient="P02", first=2)
+    monkeypatch.setattr(chunks, "SLICE_COUNT", 1)
+    job = start(project, one)
+    until(job, "transferring")
+    first = Chunk.objects.filter(job=job, work="transfer", first_seq=1)
+    assert first.update(owner="elsewhere", leased_until=timezone.now() + timezone.timedelta(seconds=600)) == 1
+    run(job)
+    assert Conflict.objects.filter(upload_path__endswith="notes.txt").exists()
+    first.update(owner="", leased_until=None)
+    run(job)
+
+    assert became(job)["a/notes.txt"] == "conflict"
+    assert reasons(job)["b/notes.txt"] == "skipped: Already held in review"
+    waiting = Conflict.objects.get(upload_path__endswith="notes.txt")
+    assert [line.source for line in manifest.from_lines(waiting.manifest)] == ["a/notes.txt"]
 
 
 # Two of one job want one place
