@@ -92,7 +92,7 @@ def _descend(stack: list[_Level], skip: tuple[bytes, ...]) -> Iterator[Entry]:
             os.close(stack.pop().handle)
             continue
         parts = (*level.parts, name)
-        if skip and parts <= skip[: len(parts)] and parts != skip[: len(parts)]:
+        if parts == skip or (skip and parts < skip[: len(parts)]):
             continue
         try:
             found = os.stat(name, dir_fd=level.handle, follow_symlinks=False)
@@ -101,8 +101,6 @@ def _descend(stack: list[_Level], skip: tuple[bytes, ...]) -> Iterator[Entry]:
             yield _hidden(parts)
             continue
         except FileNotFoundError:
-            continue
-        if parts == skip:
             continue
         if not stat.S_ISDIR(found.st_mode):
             yield _entry(parts, found)
