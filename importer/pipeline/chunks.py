@@ -52,9 +52,12 @@ def end(lease: Lease, *, worker: Worker, answers: bytes = b"", **progress: Any) 
     The lease's epoch is compared and set, the job's count of open chunks goes down, and who reaches 0 moves the job
     on. `progress` are fields of the job. Raises LostLease, whereupon the caller's transaction rolls everything back.
     """
-    done = lease.held().filter(status=ChunkStatus.OPEN)
-    if not done.update(status=ChunkStatus.DONE, leased_until=None, owner="", entries=b"", answers=answers):
-        raise LostLease
+    lease.fence()
+    ended: dict[str, Any] = {"leased_until": None, "owner": "", "entries": b"", "answers": answers}
+    try:
+        move_to(Chunk(pk=lease.pk), ChunkStatus.DONE, who=SYSTEM, now=worker.now(), quiet=True, **ended)
+    except StaleTransition as error:
+        raise LostLease from error
     ImportJob.objects.filter(pk=lease.job_id).update(open_chunks=F("open_chunks") - 1, **progress)
     on_barrier(lease.job_id, worker=worker)
 
