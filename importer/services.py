@@ -52,26 +52,26 @@ def start_import(request: ImportRequest, *, actor: User | None, now: datetime, e
     Raises NotAllowed for whoever may not upload to the project, Refused for a source that may not be read.
     """
     require(actor, Role.UPLOADER, project=request.project)
-    check_source(request.source_root)
+    root = checked_source(request.source_root)
     if request.strategy != Strategy.REVIEW:
         raise Refused(f"The conflict strategy {request.strategy} is not built yet: leave it out, or say review.")
     if request.rules != "standard":
         raise Refused(f"There is no rule set {request.rules}: the only one is standard.")
     with transaction.atomic():
-        job = _new_job(request, actor=actor, now=now)
+        job = _new_job(request, root=root, actor=actor, now=now)
         Event.objects.create(at=now, who=request.who, what="started", job_id=job.pk)
         if enqueue:
             transaction.on_commit(partial(tasks.wake, job.pk, 1))
     return job
 
 
-def _new_job(request: ImportRequest, *, actor: User | None, now: datetime) -> ImportJob:
+def _new_job(request: ImportRequest, *, root: bytes, actor: User | None, now: datetime) -> ImportJob:
     return ImportJob.objects.create(
         project=request.project,
         label=request.label[:255],
         description=request.description,
         source_kind=request.source_kind,
-        source_root=printable(request.source_root),
+        source_root=printable(root),
         who=request.who,
         actor=actor,
         rules=request.rules,
@@ -85,20 +85,24 @@ def _new_job(request: ImportRequest, *, actor: User | None, now: datetime) -> Im
     )
 
 
-def check_source(root: bytes) -> None:
-    """Raises Refused unless it is a folder inside PRATIQUE_LOCAL_ROOTS and outside our own places."""
+def checked_source(root: bytes) -> bytes:
+    """The folder's real path: a link is followed here, once, and never again.
+
+    Raises Refused unless it is a folder inside PRATIQUE_LOCAL_ROOTS and outside our own places.
+    """
     try:
         found = os.stat(root)
     except OSError as error:
         raise Refused(f"The source cannot be opened: {error.strerror}. Check the path and its permissions.") from error
     if not stat.S_ISDIR(found.st_mode):
         raise Refused("The source is not a folder: give the folder that holds the files.")
-    resolved = Path(os.fsdecode(root)).resolve()
+    resolved = Path(os.fsdecode(os.path.realpath(root)))
     if not any(resolved.is_relative_to(allowed) for allowed in settings.PRATIQUE_LOCAL_ROOTS):
         raise Refused("The source lies outside PRATIQUE_LOCAL_ROOTS: ask the operator to allow its folder there.")
     for place in (archive(), quarantine()):
         if resolved.is_relative_to(place.root.resolve()) or place.root.resolve().is_relative_to(resolved):
             raise Refused("The source and a place of our own bytes lie inside each other: choose another folder.")
+    return os.fsencode(resolved)
 
 
 def cancel_import(job_id: int, *, actor: User | None, who: str, now: datetime) -> ImportJob:

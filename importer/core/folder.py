@@ -198,8 +198,8 @@ def identity(found: os.stat_result) -> str:
 
 def _opened_root(root: bytes) -> int:
     try:
-        # The root itself may be a link: the operator named it.
-        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        # A link that the operator named was followed when the job was made: one that is there now came later.
+        return os.open(root, _FOLDER)
     except OSError as error:
         raise SourceAway(f"The source's folder cannot be opened: {error.strerror}.") from error
 
