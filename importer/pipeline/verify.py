@@ -65,22 +65,29 @@ def state(place: LocalPlace, stored: _Stored, *, read: bool) -> State:
             return State.OK if _same(stream, stored) else State.CHANGED
     except FileNotFoundError:
         return State.MISSING
-    except (OSError, zipfile.BadZipFile):
+    except OSError:
         return State.UNREADABLE
 
 
 def _same(stream: IO[bytes], stored: _Stored) -> bool:
     if stored.digest_of == DigestOf.MANIFEST:
-        return _members(stream) == [Member(m.name, m.size, m.sha256) for m in manifest.from_lines(stored.lines)]
+        expected = [Member(m.name, m.size, m.sha256) for m in manifest.from_lines(stored.lines)]
+        return _members(stream) == expected
     return _digest(stream) == stored.digest
 
 
-def _members(stream: IO[bytes]) -> list[Member]:
+def _members(stream: IO[bytes]) -> list[Member] | None:
+    """None where it is no archive any more: a spoiled one makes the reader raise almost anything."""
     found = []
-    with zipfile.ZipFile(stream) as packed:
-        for info in packed.infolist():
-            with packed.open(info) as member:
-                found.append(Member(info.filename, info.file_size, _digest(member)))
+    try:
+        with zipfile.ZipFile(stream) as packed:
+            for info in packed.infolist():
+                with packed.open(info) as member:
+                    found.append(Member(info.filename, info.file_size, _digest(member)))
+    except OSError:
+        raise
+    except Exception:  # noqa: BLE001
+        return None
     return sorted(found)
 
 
