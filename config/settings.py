@@ -156,6 +156,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(PRATIQUE_HOME / "beat")
 CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "importer.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
+    "drop-leftovers": {"task": "importer.tasks.drop_leftovers", "schedule": 3600.0, "options": {"expires": 3600}},
     "settle": {"task": "watcher.tasks.settle", "schedule": 5.0, "options": {"expires": 5}},
 }
 if not PRATIQUE_BROKER_URL:
