@@ -88,6 +88,73 @@ def redis() -> Iterator[str]:
             yield f"redis://127.0.0.1:{port}/0"
 
 
+@contextmanager
+def rabbitmq() -> Iterator[str]:
+    """A broker without plug-ins, with a name server of its own; gives its address as PRATIQUE_BROKER_URL wants it.
+
+    Optional: NotInstalled where its program is missing.
+    """
+    program = rabbitmq_program()
+    if not program:
+        raise NotInstalled("RabbitMQ is not installed. " + ADVICE.format("rabbitmq-server"))
+    user = "rabbitmq" if os.getuid() == 0 else None
+    with _folder("rabbit", owner=user) as folder:
+        port, names = free_port(), free_port()
+        environment = _rabbit_environment(folder, port=port, names=names)
+        server = _running([program], user=user, log=folder / "log", stop=signal.SIGTERM, environment=environment)
+        with _name_server(names), server as alive:
+            _wait(lambda: _speaks_amqp(port), alive=alive, log=folder / "log")
+            yield f"amqp://guest:guest@127.0.0.1:{port}//"
+
+
+def rabbitmq_program() -> str | None:
+    """Debian's own wrapper on the PATH insists on the installed broker's folders: the program behind it does not."""
+    return shutil.which("rabbitmq-server", path="/usr/lib/rabbitmq/bin") or shutil.which("rabbitmq-server")
+
+
+def _rabbit_environment(folder: Path, *, port: int, names: int) -> dict[str, str]:
+    """Every place and port that it would otherwise share with an installed broker."""
+    (folder / "plugins").write_text("[].\n")
+    (folder / "settings.conf").write_text(f"listeners.tcp.local = 127.0.0.1:{port}\n")
+    (folder / "environment").write_text("")
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": f"pratique{port}@localhost",
+        "RABBITMQ_CONFIG_FILE": str(folder / "settings.conf"),
+        "RABBITMQ_CONF_ENV_FILE": str(folder / "environment"),
+        "RABBITMQ_DIST_PORT": str(free_port()),
+        "RABBITMQ_MNESIA_BASE": str(folder),
+        "RABBITMQ_LOG_BASE": str(folder),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "ERL_FLAGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_EPMD_PORT": str(names),
+    }
+
+
+@contextmanager
+def _name_server(port: int) -> Iterator[None]:
+    """Erlang starts it by itself and leaves it behind."""
+    try:
+        yield
+    finally:
+        subprocess.run(["epmd", "-port", str(port), "-kill"], check=False, capture_output=True)
+
+
+def _speaks_amqp(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return False
+        probe.sendall(b"AMQP\x00\x00\x09\x01")
+        try:
+            return bool(probe.recv(8))
+        except OSError:
+            return False
+
+
 def free_port() -> int:
     """A TCP port of this machine that nobody listens on now."""
     with socket.socket() as probe:
@@ -142,13 +209,19 @@ def _as(user: str | None, command: Sequence[object]) -> list[str]:
 
 @contextmanager
 def _running(
-    command: Sequence[object], *, user: str | None, log: Path, stop: signal.Signals
+    command: Sequence[object],
+    *,
+    user: str | None,
+    log: Path,
+    stop: signal.Signals,
+    environment: dict[str, str] | None = None,
 ) -> Iterator[Callable[[], bool]]:
     """In a session of its own, so that a Ctrl-C reaches the tests first and the server last."""
     with log.open("wb") as output:
         server = subprocess.Popen(
             _as(user, tied_to_parent(command)),
-            cwd=log.parent, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
+            cwd=log.parent, env=environment, start_new_session=True,
+            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
         )  # fmt: skip
     try:
         yield lambda: server.poll() is None
