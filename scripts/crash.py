@@ -11,11 +11,12 @@ only if every round is equal.
 import argparse
 import random
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,15 +25,16 @@ import trees
 from crash_drivers import Broken, Driver, Here, Process, Queued, kill
 from crash_moments import STAGES, Moment, at_random
 from crash_state import ENDS, State
-from homes import PATIENCE, Databases, Home, databases
+from homes import Databases, Home, databases
 from private_services import redis
 
 TRIES = 5
 LOOK_SECONDS = 0.001
+GRACE_SECONDS = 5
 
 
 class Missed(Exception):
-    """The import ended before its moment came."""
+    """The import ended before its moment came: the machine has less to do than when the reference was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,15 @@ def measure(ground: Ground) -> Reference:
 
 def round_of(moment: Moment, ground: Ground, reference: Reference) -> tuple[str, list[str]]:
     """When it struck, and what is wrong afterwards."""
+    seconds = reference.seconds
     for number in range(TRIES):
         with ground.stores.fresh(broker=ground.broker) as home:
-            sooner = replace(moment, part=moment.part * 0.8**number)
+            sooner = replace(moment, part=moment.part * 0.95**number)
             try:
-                struck = strike(sooner, home, ground, seconds=reference.seconds)
+                struck = strike(sooner, home, ground, seconds=seconds)
                 return struck, judged(moment, home, ground, reference)
             except Missed:
-                continue
+                seconds = min(seconds, home.seconds())
             except Broken as broken:
                 return "", [str(broken)]
     return "", ["the moment never came"]
@@ -88,13 +91,14 @@ def strike(moment: Moment, home: Home, ground: Ground, *, seconds: float) -> str
     """Raises Missed or Broken. Says when it struck, and where the import was."""
     if moment.again:
         ground.driver.end(home, ground.driver.begin(home, ground.source))
+        home.forget_imports()
     begun = time.monotonic()
     process = ground.driver.begin(home, ground.source, point=moment.point)
     if moment.point is None:
         wait_for(moment, home, process, seconds=seconds)
         kill(process, victim=moment.victim)
-    if moment.victim == "group" and process.wait(PATIENCE) != -signal.SIGKILL:
-        raise Missed
+    if moment.victim == "group":
+        wait_for_death(home, process)
     said = f"{time.monotonic() - begun:5.2f} s {home.status()}"
     if moment.victim == "self":
         ground.driver.lost_one(home, process)
@@ -117,6 +121,18 @@ def wait_for(moment: Moment, home: Home, process: Process, *, seconds: float) ->
             started = started or time.monotonic()
         if not moment.status and started and time.monotonic() - started >= moment.part * seconds:
             return
+
+
+def wait_for_death(home: Home, process: Process) -> None:
+    """Raises Missed when the import ends first, as it does where a point is never reached."""
+    for status in home.statuses(every=0.02):
+        if status in ENDS:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(GRACE_SECONDS)
+        if status in ENDS or process.poll() is not None:
+            break
+    if process.poll() != -signal.SIGKILL:
+        raise Missed
 
 
 def judged(moment: Moment, home: Home, ground: Ground, reference: Reference) -> list[str]:

@@ -61,6 +61,7 @@ class Home:
     url: str
     broker: str = ""
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    known: int = 0
 
     def environment(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PRATIQUE_")}
@@ -96,10 +97,13 @@ class Home:
     def said(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-1500:]
 
+    def forget_imports(self) -> None:
+        """What is said below is about imports that begin from now on."""
+        self.known = rows(self.url, "SELECT COALESCE(MAX(id), 0) FROM importer_importjob")[0][0]
+
     def status(self) -> str:
         """Of the last import; empty while there is none."""
-        found = rows(self.url, "SELECT status FROM importer_importjob ORDER BY id DESC LIMIT 1")
-        return str(found[0][0]) if found else ""
+        return next(self.statuses(every=0))
 
     def statuses(self, *, every: float) -> Iterator[str]:
         """The same over and over, over one connection."""
@@ -107,7 +111,9 @@ class Home:
         try:
             cursor = connection.cursor()
             while True:
-                cursor.execute("SELECT status FROM importer_importjob ORDER BY id DESC LIMIT 1")
+                cursor.execute(
+                    f"SELECT status FROM importer_importjob WHERE id > {self.known} ORDER BY id DESC LIMIT 1"
+                )
                 found = cursor.fetchone()
                 yield str(found[0]) if found else ""
                 time.sleep(every)
