@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -67,11 +68,12 @@ def run_to_the_end(job: ImportJob, options: dict[str, Any], *, default_workers: 
     try:
         run(job.pk, workers=options["workers"] or default_workers, look=progress.show)
     except KeyboardInterrupt:
-        progress.clear()
-        sys.stderr.write(
-            f"Interrupted. Import {job.pk} can go on: `manage.py sweep` finishes it, "
-            f"`manage.py cancel_import {job.pk}` ends it.\n"
-        )
+        with suppress(OSError, KeyboardInterrupt):
+            progress.clear()
+            _say(
+                f"Interrupted. Import {job.pk} can go on: `manage.py sweep` finishes it, "
+                f"`manage.py cancel_import {job.pk}` ends it.\n"
+            )
         sys.exit(FAILED)
     progress.clear()
     job.refresh_from_db()
@@ -95,17 +97,25 @@ class Progress:
         job = ImportJob.objects.get(pk=self.job_id)
         if job.status == JobStatus.PAUSED and job.pause_reason != self._paused:
             self._paused = job.pause_reason
-            sys.stderr.write(f"Paused, goes on by itself: {job.pause_reason}\n")
+            _say(f"Paused, goes on by itself: {job.pause_reason}\n")
         if self.on:
             said = (
                 f"{job.status}: {job.discovered:,} found, {job.extracted:,} read, {job.bytes_moved / 1e6:,.1f} MB moved"
             )
-            sys.stderr.write(f"\r\x1b[K{said}")
-            sys.stderr.flush()
+            _say(f"\r\x1b[K{said}")
 
     def clear(self) -> None:
         if self.on:
-            sys.stderr.write("\r\x1b[K")
+            _say("\r\x1b[K")
+
+
+def _say(text: str) -> None:
+    """A terminal that was closed is an interrupt, whether its signal or our words meet it first."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        raise KeyboardInterrupt from None
 
 
 def write_reports(job: ImportJob, options: dict[str, Any]) -> None:

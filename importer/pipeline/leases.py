@@ -90,9 +90,20 @@ def kept(lease: Lease, worker: Worker) -> Iterator[Lease]:
     try:
         yield lease
     finally:
-        done.set()
-        beat.join()
+        try:
+            done.set()
+            beat.join()
+        finally:
+            _surely_give_back(lease)
+
+
+def _surely_give_back(lease: Lease) -> None:
+    """An interrupt comes at any moment, this one too, but only once (importer.pipeline.processes)."""
+    try:
         give_back(lease)
+    except KeyboardInterrupt:
+        give_back(lease)
+        raise
 
 
 def _beat(lease: Lease, worker: Worker, done: threading.Event) -> None:

@@ -20,6 +20,7 @@ IDLE_SECONDS = 0.02
 LOOK_SECONDS = 0.25
 # Finding one deadly file among 500 costs nine workers.
 MOST_LOST = 200
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(job_id: int, *, workers: int, look: Callable[[], None]) -> None:
@@ -27,7 +28,7 @@ def run(job_id: int, *, workers: int, look: Callable[[], None]) -> None:
 
     An interrupt, a closed terminal or a polite kill ends it as KeyboardInterrupt, with the job able to go on.
     """
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in ENDS:
         signal.signal(number, _interrupt)
     if workers == 1:
         _alone(job_id, look)
@@ -36,6 +37,9 @@ def run(job_id: int, *, workers: int, look: Callable[[], None]) -> None:
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    """Only the first counts: a terminal tells all, then the parent its children, who are giving back by then."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 
@@ -64,7 +68,7 @@ def _together(job_id: int, workers: int, look: Callable[[], None]) -> None:
             if died and lost <= MOST_LOST:
                 recover(timezone.now())
                 crew += _started(job_id, died)
-    except KeyboardInterrupt:
+    except BaseException:
         for process in crew:
             process.terminate()
         for process in crew:
