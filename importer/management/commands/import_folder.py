@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import transaction
 from django.utils import timezone
 
 from hierarchy.errors import Refused
@@ -57,9 +58,11 @@ class Command(BaseCommand):
         check_running_options(options)
         actor = actor_named(options["actor"])
         try:
-            project = _project(options, actor)
-            request = _request(options, project, who=who_is(actor) if actor else "system")
-            job = start_import(request, actor=actor, now=timezone.now(), enqueue=options["queue"])
+            # What is refused has not made a project either.
+            with transaction.atomic():
+                project = _project(options, actor)
+                request = _request(options, project, who=who_is(actor) if actor else "system")
+                job = start_import(request, actor=actor, now=timezone.now(), enqueue=options["queue"])
         except Refused as error:
             refuse(str(error))
         if options["queue"]:
