@@ -12,6 +12,7 @@ from importer.core.states import ConflictType, Level, Outcome, Work
 from importer.models import Chunk, ImportJob, Item, Placement, bulk
 from importer.pipeline.compare import Answer, from_blob
 from importer.pipeline.leases import Lease
+from importer.pipeline.pages import in_pages
 from importer.pipeline.place import PLACE, SENTENCES
 
 COLUMNS = ["outcome", "reason", "conflict_level", "conflict_type", "candidates", "version_id"]
@@ -25,11 +26,12 @@ def decide_all(job: ImportJob, lease: Lease) -> None:
     for page in _answers(job):
         lease.check()
         _apply(job, page, winners)
-    with transaction.atomic():
-        lease.fence()
-        waiting = Placement.objects.filter(job=job, outcome__isnull=True)
-        waiting.exclude(conflict_type="").update(outcome=Outcome.CONFLICT)
-        waiting.filter(conflict_type="").update(outcome=Outcome.PLANNED)
+    for page in in_pages(Placement.objects.filter(job=job, outcome__isnull=True).only("pk")):
+        with transaction.atomic():
+            lease.fence()
+            waiting = Placement.objects.filter(pk__in=[placement.pk for placement in page])
+            waiting.exclude(conflict_type="").update(outcome=Outcome.CONFLICT)
+            waiting.filter(conflict_type="").update(outcome=Outcome.PLANNED)
 
 
 def _answers(job: ImportJob) -> Iterator[list[Answer]]:

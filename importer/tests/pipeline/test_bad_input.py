@@ -6,7 +6,9 @@ import socket
 import zipfile
 
 import pytest
+from django.db import connection
 
+from conftest import ON_SQLITE, shipped_dicom
 from importer.models import Item
 from importer.tests.pipeline.denied import permissions_count
 from importer.tests.pipeline.drive import (
@@ -84,8 +86,6 @@ def test_content_that_is_not_what_it_should_be(project, source):
 
 
 def test_a_media_directory_is_skipped_with_its_own_reason(project, places, tmp_path):
-    from conftest import shipped_dicom
-
     folder = tmp_path / "in"
     folder.mkdir()
     shutil.copyfile(shipped_dicom() / "dicomdirtests" / "DICOMDIR", folder / "DICOMDIR")
@@ -254,18 +254,38 @@ def test_an_archive_full_of_evil_is_judged_by_its_name_alone(project, source):
     assert not list(source.parent.rglob("escaped.dcm"))
 
 
-def test_ten_thousand_files_in_one_folder_import_like_any_other(project, places, tmp_path):
+class Largest:
+    """Counts the rows that each transaction writes (BEGIN is seen, its end is not)."""
+
+    def __init__(self):
+        self.rows = self.most = 0
+
+    def __call__(self, execute, sql, params, many, context):
+        if sql.startswith("BEGIN"):
+            self.rows = 0
+        result = execute(sql, params, many, context)
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+            self.rows += max(0, context["cursor"].rowcount)
+            self.most = max(self.most, self.rows)
+        return result
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_in_one_folder_import_like_any_other_in_small_transactions(project, places, tmp_path):
     folder = tmp_path / "in" / "SUB" / "SES" / "ACQ"
     folder.mkdir(parents=True)
     for number in range(10_000):
         (folder / f"{number:05}.bin").write_bytes(b"%d" % number)
+    largest = Largest()
 
-    job = imported(project, tmp_path / "in")
+    with connection.execute_wrapper(largest):
+        job = imported(project, tmp_path / "in")
 
     assert (job.discovered, job.imported, len(tree(project))) == (10_000, 10_000, 10_000)
     assert list(Item.objects.filter(job=job).order_by("seq").values_list("path", flat=True)[:2]) == [
         "SUB/SES/ACQ/00000.bin", "SUB/SES/ACQ/00001.bin",
     ]  # fmt: skip
+    assert 500 < largest.most <= 5000 or not ON_SQLITE
 
 
 def test_no_reason_repeats_what_a_file_says_about_a_patient(project, source):
