@@ -26,10 +26,10 @@ def decide_all(job: ImportJob, lease: Lease) -> None:
     for page in _answers(job):
         lease.check()
         _apply(job, page, winners)
-    for page in in_pages(Placement.objects.filter(job=job, outcome__isnull=True).only("pk")):
+    for undecided in in_pages(Placement.objects.filter(job=job, outcome__isnull=True).only("pk")):
         with transaction.atomic():
             lease.fence()
-            waiting = Placement.objects.filter(pk__in=[placement.pk for placement in page])
+            waiting = Placement.objects.filter(pk__in=[placement.pk for placement in undecided])
             waiting.exclude(conflict_type="").update(outcome=Outcome.CONFLICT)
             waiting.filter(conflict_type="").update(outcome=Outcome.PLANNED)
 

@@ -39,6 +39,8 @@ class Packed:
     staged: Staged | None = None
     members: list[Member] = field(default_factory=list)
     bad: list[tuple[int, str, str]] = field(default_factory=list)
+    # Items that were skipped as duplicates of others that failed now.
+    heirs: list[int] = field(default_factory=list)
 
     @property
     def held(self) -> bool:

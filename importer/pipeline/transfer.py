@@ -1,6 +1,7 @@
 """TRANSFER: a slice of Placements is packed, flushed together, named, and told to the database in one transaction."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -12,6 +13,7 @@ from importer.models import Chunk, ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks, intents
 from importer.pipeline.compare import items_of
 from importer.pipeline.containers import lock_scope
+from importer.pipeline.heirs import packed_with_heirs, step_in
 from importer.pipeline.holding import hold
 from importer.pipeline.landing import Landed, land
 from importer.pipeline.leases import Lease, LostLease
@@ -47,8 +49,8 @@ def _pack_all(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed]) 
     with Opener(raw(job.source_root)) as opener:
         for pk in asked:
             if pk in placements:
-                one = pack(placements[pk], items.get(pk, []), project=job.project, opener=opener, lease=lease)
-                packed.append(one)
+                packer = partial(pack, placements[pk], project=job.project, opener=opener, lease=lease)
+                packed.append(packed_with_heirs(items.get(pk, []), packer))
 
 
 def _land(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed], *, worker: Worker) -> None:
@@ -59,6 +61,7 @@ def _land(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed], *, w
             lock_scope(job.project, scope=job.uid_scope)
             lease.fence()
             _tell_bad(packed)
+            step_in(job, [one.placement for one in packed if one.staged is None])
             landed = land(job, clear, now=worker.now())
             landed.unwanted += hold(job, conflicting, now=worker.now())
             _requeue(job, landed)
@@ -72,6 +75,7 @@ def _land(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed], *, w
 
 
 def _tell_bad(packed: Sequence[Packed]) -> None:
+    bulk.update(Item, ["outcome", "reason"], [(pk, None, "") for one in packed for pk in one.heirs])
     bulk.update(Item, ["outcome", "reason"], [row for one in packed for row in one.bad])
     nothing = [(one.placement.pk, str(Outcome.FAILED), NOTHING) for one in packed if one.staged is None]
     bulk.update(Placement, ["outcome", "reason"], nothing)
