@@ -232,3 +232,44 @@ def test_a_nameless_part_of_a_series_that_two_patients_claim_belongs_to_neither(
         "b.dcm": "imported",
         "c.dcm": "conflict: UID match belongs to a different parent",
     }
+
+
+# Who stood in for another
+
+
+def test_what_was_skipped_for_the_sake_of_a_file_that_then_failed_comes_in_instead(project, places, tmp_path):
+    for folder, data in [("a", b"one"), ("b", b"one"), ("c", b"two"), ("d", b"one")]:
+        put(tmp_path / "in" / folder / "S" / "E" / "A" / "x.txt", data)
+    job = start(project, tmp_path / "in")
+    until(job, "transferring")
+    (tmp_path / "in" / "a" / "S" / "E" / "A" / "x.txt").unlink()
+
+    run(job)
+
+    assert [said.partition(":")[0] for said in reasons(job).values()] == ["failed", "imported", "conflict", "skipped"]
+    assert tree(project) == {"S/E/A/x.txt": digest(b"one")}
+    assert leftovers(places) == []
+
+
+def test_of_an_instance_that_came_twice_one_is_enough(project, places, tmp_path):
+    put_series(tmp_path / "in" / "a", 2)
+    put_series(tmp_path / "in" / "b", 2)
+    put_series(tmp_path / "in" / "c", 2)
+    job = start(project, tmp_path / "in")
+    until(job, "transferring")
+    (tmp_path / "in" / "a" / "0001.dcm").unlink()
+    (tmp_path / "in" / "b" / "0001.dcm").unlink()
+
+    run(job)
+
+    assert reasons(job) == {
+        "a/0001.dcm": "failed: Vanished",
+        "a/0002.dcm": "imported",
+        "b/0001.dcm": "failed: Vanished",
+        "b/0002.dcm": "skipped: Duplicate instance",
+        "c/0001.dcm": "imported",
+        "c/0002.dcm": "skipped: Duplicate instance",
+    }
+    lines = list(manifest.from_lines(FileVersion.objects.get().manifest.lines))
+    assert [line.source for line in lines] == ["c/0001.dcm", "a/0002.dcm"]
+    assert leftovers(places) == []
