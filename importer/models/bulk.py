@@ -19,7 +19,8 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Seq
     names = ", ".join(connection.ops.quote_name(column) for column in columns)
     if connection.vendor == "postgresql":
         buffer = StringIO("".join("\t".join(map(_copied, row)) + "\n" for row in rows))
-        with connection.cursor() as cursor:
+        # Django explains the errors of its own calls only.
+        with connection.cursor() as cursor, connection.wrap_database_errors:
             cursor.copy_expert(f"COPY {table} ({names}) FROM STDIN", buffer)
         return
     marks = ", ".join(["%s"] * len(columns))
@@ -53,7 +54,7 @@ def _update_from_values(
     names = ", ".join(f'"{column}"' for column in (key, *columns))
     same = f'{table}."{key}" = v."{key}"::{kind_of[key]}'
     statement = f"UPDATE {table} SET {pairs} FROM (VALUES %s) AS v({names}) WHERE {same}"  # noqa: S608  our own names
-    with connection.cursor() as cursor:
+    with connection.cursor() as cursor, connection.wrap_database_errors:
         execute_values(cursor.cursor, statement, [_bound(row) for row in rows], page_size=PAGE)
 
 
