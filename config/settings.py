@@ -32,6 +32,9 @@ PRATIQUE_STAGING_URL = envstr("PRATIQUE_STAGING_URL", f"file://{PRATIQUE_HOME}/s
 PRATIQUE_LOCAL_ROOTS = [Path(root).resolve() for root in envlist("PRATIQUE_LOCAL_ROOTS", ["/"])]
 PRATIQUE_MIN_FREE_BYTES = envint("PRATIQUE_MIN_FREE_BYTES", 64 * 1024 * 1024)
 PRATIQUE_LEASE_SECONDS = envint("PRATIQUE_LEASE_SECONDS", 60)
+PRATIQUE_UID_SCOPE = envstr("PRATIQUE_UID_SCOPE", "project")
+if PRATIQUE_UID_SCOPE not in {"site", "group", "project", "none"}:
+    raise ImproperlyConfigured(f"PRATIQUE_UID_SCOPE is {PRATIQUE_UID_SCOPE!r}: write site, group, project or none.")
 PRATIQUE_WATCHER_LOCK = PRATIQUE_HOME / "watcher.lock"
 
 INSTALLED_APPS = [

@@ -13,5 +13,6 @@ urlpatterns = [
     path("", include("watcher.urls")),
     path("", include("importer.urls")),
     path("", include("hierarchy.urls")),
+    path("api/v1/", include("importer.api.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -34,7 +34,8 @@ class ImportRequest:
     who: str
     description: str = ""
     strategy: Strategy = Strategy.REVIEW
-    uid_scope: UidScope = UidScope.PROJECT
+    # None: the project's own, or else the site's (PRATIQUE_UID_SCOPE).
+    uid_scope: UidScope | None = None
     missing_meta: MissingMeta = MissingMeta.HOLD
     limit: int | None = None
     dry_run: bool = False
@@ -53,8 +54,6 @@ def start_import(request: ImportRequest, *, actor: User | None, now: datetime, e
     """
     require(actor, Role.UPLOADER, project=request.project)
     root = checked_source(request.source_root)
-    if request.strategy != Strategy.REVIEW:
-        raise Refused(f"The conflict strategy {request.strategy} is not built yet: leave it out, or say review.")
     if request.rules != "standard":
         raise Refused(f"There is no rule set {request.rules}: the only one is standard.")
     with transaction.atomic():
@@ -76,7 +75,7 @@ def _new_job(request: ImportRequest, *, root: bytes, actor: User | None, now: da
         actor=actor,
         rules=request.rules,
         strategy=request.strategy,
-        uid_scope=request.uid_scope,
+        uid_scope=request.uid_scope or request.project.uid_scope or settings.PRATIQUE_UID_SCOPE,
         missing_meta=request.missing_meta,
         limit=request.limit,
         dry_run=request.dry_run,

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from config import celery_app
 from importer.pipeline import sweep as sweeping
 from importer.pipeline.advance import Step, advance
+from importer.pipeline.resolving import open_resolutions, purge, resolve
 from importer.pipeline.worker import Worker, this_owner
 
 log = logging.getLogger(__name__)
@@ -44,8 +45,25 @@ def work(job_id: int) -> None:
 def sweep() -> None:
     for job_id in sweeping.sweep(worker=Worker(owner=this_owner(), wake=wake)):
         wake(job_id, 1)
+    for resolution_id in open_resolutions(now=timezone.now()):
+        wake_resolution(resolution_id)
 
 
 @celery_app.task(name="importer.tasks.drop_leftovers")
 def drop_leftovers() -> None:
+    """Now and then: what nobody finishes, and held bytes whose decision cannot be taken back any more."""
     sweeping.drop_leftovers(now=timezone.now())
+    purge(now=timezone.now())
+
+
+def wake_resolution(resolution_id: int) -> None:
+    """Where the broker does not answer, the sweeper finds it."""
+    try:
+        resolve_conflicts.delay(resolution_id)
+    except (BrokerError, OSError) as error:
+        log.warning("resolution=%s nobody could be woken: %s", resolution_id, type(error).__name__)
+
+
+@celery_app.task(name="importer.tasks.resolve_conflicts")
+def resolve_conflicts(resolution_id: int) -> None:
+    resolve(resolution_id, worker=Worker(owner=this_owner(), wake=wake))

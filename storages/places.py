@@ -18,7 +18,7 @@ from storages.errors import PlaceAway, PlaceError, PlaceFull, explained
 
 INCOMING = ".incoming"
 # How often a folder that somebody else removes is made again.
-ATTEMPTS = 10
+ATTEMPTS = 1000
 # What file systems without hard links answer (FAT, some network and user-space ones).
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -46,6 +46,23 @@ class LocalPlace:
         with explained(f"place {self.root.name}"):
             temporary.parent.mkdir(parents=True, exist_ok=True)
             return Staged(path=path, temporary=temporary, stream=temporary.open("xb", buffering=1 << 20))
+
+    def stage_from(self, other: "LocalPlace", path: str, *, to: str) -> Staged:
+        """The bytes of another place's file; on one file system by a second name, without copying.
+
+        Raises FileNotFoundError when it is not there.
+        """
+        source = other._resolved(path)  # noqa: SLF001  another place of the same class
+        temporary = self.root / INCOMING / uuid.uuid4().hex
+        if not source.is_file():
+            raise FileNotFoundError(path)
+        with explained(f"place {self.root.name}"):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                os.link(source, temporary)
+            except OSError:
+                shutil.copyfile(source, temporary)
+            return Staged(path=to, temporary=temporary, stream=temporary.open("rb"))
 
     def publish(self, staged: Sequence[Staged]) -> None:
         """All at once: flushed to disk together, then each its final name, then the names flushed.
@@ -124,11 +141,14 @@ class LocalPlace:
         for _ in range(ATTEMPTS):
             try:
                 changed = self._made(final.parent)
+            except (FileExistsError, FileNotFoundError):
+                # delete() takes away folders that it finds empty: this one came and went between two looks.
+                continue
+            try:
                 _name_once(one.temporary, final)
             except FileExistsError as error:
                 raise PlaceError(f"{one.path} is already there: a stored file is never written over.") from error
             except FileNotFoundError:
-                # delete() may take away a folder that it found empty, between its making and this name.
                 if not one.temporary.exists():
                     raise
             else:

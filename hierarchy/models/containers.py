@@ -49,16 +49,28 @@ class Group(Container):
         return self.name
 
 
+class UidScope(models.TextChoices):
+    """Where a study's or series' UID may belong to one container only; empty: as the site says."""
+
+    SITE = "site"
+    GROUP = "group"
+    PROJECT = "project"
+    NONE = "none"
+    AS_THE_SITE = "", "as the site"
+
+
 class Project(Container):
     """Addressed as `GROUP/LABEL`."""
 
     group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="projects")
     label = models.CharField(max_length=LABEL_LENGTH)
     description = models.TextField(blank=True)
+    uid_scope = models.CharField(max_length=8, choices=UidScope.choices, blank=True, default=UidScope.AS_THE_SITE)
 
     class Meta:
         ordering: ClassVar = ["group__name", "label"]
         constraints: ClassVar = [
+            CheckConstraint(condition=Q(uid_scope__in=UidScope.values), name="project_uid_scope_known"),
             UniqueConstraint(fields=["group", "label"], name="project_label_once_per_group"),
             CheckConstraint(condition=~Q(label=""), name="project_has_label"),
         ]
@@ -75,6 +87,7 @@ class Subject(Container):
     copy = models.PositiveSmallIntegerField(default=0)
     firstname = models.CharField(max_length=255, blank=True)
     lastname = models.CharField(max_length=255, blank=True)
+    birth_date = models.DateField(null=True, blank=True)
     sex = models.CharField(max_length=8, choices=Sex.choices, blank=True, default=Sex.UNKNOWN)
 
     class Meta:

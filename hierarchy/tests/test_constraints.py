@@ -94,6 +94,7 @@ REFUSED = {
     "group_name_well_formed  ": lambda: group(name="x"),
     "project_label_once_per_group": lambda: twice(project, group_id=make_group().pk),
     "project_has_label": lambda: project(label=""),
+    "project_uid_scope_known": lambda: project(uid_scope="x"),
     "subject_label_once_per_project": lambda: twice(subject, project_id=make_project().pk),
     "subject_has_label": lambda: subject(label=""),
     "subject_sex_known": lambda: subject(sex="x"),

@@ -9,7 +9,12 @@ from importer.core.series import Settled
 
 def facts(settled: Settled) -> dict[str, Any]:
     """Only what was said: `{"subject": {…}, "session": {…}, "acquisition": {…}, "modality": "MR"}`."""
-    subject = {"firstname": settled.firstname, "lastname": settled.lastname, "sex": settled.sex}
+    subject = {
+        "firstname": settled.firstname,
+        "lastname": settled.lastname,
+        "sex": settled.sex,
+        "birth_date": settled.birth_date,
+    }
     session = {
         **moment(settled.session_time),
         "age_seconds": settled.age_seconds,

@@ -35,6 +35,7 @@ def map_header(header: Header, *, zone: ZoneInfo) -> Mapped:
         firstname=firstname,
         lastname=lastname,
         sex=people.sex(header.get("PatientSex")),
+        birth_date=people.birth_date(_first(header, "PatientBirthDate")),
         age_seconds=_age(header, acquisition_time),
         weight_kg=people.weight_kg(_first(header, "PatientWeight")),
         operator=people.operators(header.operators),

@@ -41,6 +41,12 @@ def sex(code: str) -> str:
     return _SEXES.get(code, "")
 
 
+def birth_date(text: str) -> str:
+    """ISO 8601; a date that does not exist is none."""
+    found = parse_date(text)
+    return found.isoformat() if found is not None else ""
+
+
 def age_seconds(stated: str, *, born: str, on: date | None) -> int | None:
     """The stated age (PS3.5 6.2, AS; no unit means years), else from the day of birth to the day of the image."""
     found = _AGE.fullmatch(stated)

@@ -84,6 +84,8 @@ class Mapped:
     firstname: str = ""
     lastname: str = ""
     sex: str = ""
+    # ISO 8601 date; a broken one is none.
+    birth_date: str = ""
     age_seconds: int | None = None
     weight_kg: float | None = None
     operator: str = ""

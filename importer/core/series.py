@@ -19,7 +19,17 @@ KEPT = 2
 
 _LABEL_TIME = "%Y-%m-%dT%H-%M-%S"
 _NUMBERED = re.compile(r"(-?[0-9]+) - (.+)", re.DOTALL)
-_FIRST = ("firstname", "lastname", "sex", "age_seconds", "weight_kg", "operator", "accession_number", "modality")
+_FIRST = (
+    "firstname",
+    "lastname",
+    "sex",
+    "birth_date",
+    "age_seconds",
+    "weight_kg",
+    "operator",
+    "accession_number",
+    "modality",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +48,7 @@ class Settled:
     firstname: str = ""
     lastname: str = ""
     sex: str = ""
+    birth_date: str = ""
     age_seconds: int | None = None
     weight_kg: float | None = None
     operator: str = ""

@@ -77,6 +77,42 @@ CONFLICT_NEXT: Mapping[str, frozenset[str]] = {
 }
 
 
+class ResolutionStatus(StrEnum):
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+RESOLUTION_NEXT: Mapping[str, frozenset[str]] = {
+    ResolutionStatus.RUNNING: frozenset({ResolutionStatus.PAUSED, ResolutionStatus.CANCELLING, ResolutionStatus.DONE}),
+    ResolutionStatus.PAUSED: frozenset({ResolutionStatus.RUNNING, ResolutionStatus.CANCELLING}),
+    ResolutionStatus.CANCELLING: frozenset({ResolutionStatus.CANCELLED}),
+    ResolutionStatus.DONE: frozenset(),
+    ResolutionStatus.CANCELLED: frozenset(),
+}
+
+
+class DecisionStatus(StrEnum):
+    """REFUSED: it could not be carried out, the conflict stays open."""
+
+    PENDING = "pending"
+    APPLIED = "applied"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    UNDONE = "undone"
+
+
+DECISION_NEXT: Mapping[str, frozenset[str]] = {
+    DecisionStatus.PENDING: frozenset({DecisionStatus.APPLIED, DecisionStatus.REFUSED, DecisionStatus.CANCELLED}),
+    DecisionStatus.APPLIED: frozenset({DecisionStatus.UNDONE}),
+    DecisionStatus.REFUSED: frozenset(),
+    DecisionStatus.CANCELLED: frozenset(),
+    DecisionStatus.UNDONE: frozenset(),
+}
+
+
 class Outcome(StrEnum):
     """What became of a source file; PLANNED only until its bytes are moved."""
 

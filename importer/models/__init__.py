@@ -2,19 +2,25 @@
 
 from importer.models.chunk import Chunk, Contribution
 from importer.models.conflict import Conflict
+from importer.models.decision import Alias, Decision, Resolution, StandingRule
 from importer.models.event import Event
 from importer.models.item import Item, Placement
 from importer.models.job import ImportJob
-from importer.models.status import StaleTransition, move_to
+from importer.models.status import StaleTransition, move_all, move_to
 
 __all__ = [
+    "Alias",
     "Chunk",
     "Conflict",
     "Contribution",
+    "Decision",
     "Event",
     "ImportJob",
     "Item",
     "Placement",
+    "Resolution",
     "StaleTransition",
+    "StandingRule",
+    "move_all",
     "move_to",
 ]

@@ -30,6 +30,13 @@ class Conflict(models.Model):
     upload_path = models.TextField()
     # SHA-256 over type, place and digest: what waits is not held twice.
     held_key = models.CharField(max_length=64)
+    # One row of the review page: the same cause at the same container, whatever the number of files.
+    cause = models.CharField(max_length=64)
+    # The incoming container that clashes, as a path: what the row is called.
+    container = models.TextField(blank=True)
+    # Labels and name as they came in: what a decision changes, its undo puts back.
+    incoming = models.JSONField(default=dict)
+    purged_at = models.DateTimeField(null=True, blank=True)
     candidates = models.JSONField(default=list)
     created_at = models.DateTimeField()
 
@@ -61,6 +68,13 @@ class Conflict(models.Model):
         ]
         indexes: ClassVar = [
             models.Index(fields=["project", "-id"], condition=Q(status=ConflictStatus.OPEN), name="conflict_waiting"),
+            models.Index(
+                fields=["project", "cause"], condition=Q(status=ConflictStatus.OPEN), name="conflict_by_cause"
+            ),
+            models.Index(fields=["job", "-id"], name="conflict_by_job"),
+            models.Index(
+                fields=["project", "type", "job"], condition=Q(status=ConflictStatus.OPEN), name="conflict_counted"
+            ),
         ]
 
     def __str__(self) -> str:

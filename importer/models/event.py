@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.db import models
+from django.db.models import Q
 
 
 class Event(models.Model):
@@ -15,12 +16,17 @@ class Event(models.Model):
     job_id = models.PositiveBigIntegerField(null=True, blank=True)
     batch_id = models.PositiveBigIntegerField(null=True, blank=True)
     conflict_id = models.PositiveBigIntegerField(null=True, blank=True)
+    resolution_id = models.PositiveBigIntegerField(null=True, blank=True)
+    decision_id = models.PositiveBigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
         indexes: ClassVar = [
             models.Index(fields=["job_id", "id"], name="event_by_job"),
             models.Index(fields=["batch_id", "id"], name="event_by_batch"),
+            models.Index(
+                fields=["conflict_id", "id"], condition=Q(conflict_id__isnull=False), name="event_by_conflict"
+            ),
         ]
 
     def __str__(self) -> str:

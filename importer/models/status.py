@@ -1,6 +1,6 @@
 """The one writer of `status`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 
@@ -43,6 +43,32 @@ def move_to(
     row.status = target
     for name, value in changes.items():
         setattr(row, name, value)
+
+
+def move_all(
+    rows: Sequence[Stateful],
+    target: str,
+    *,
+    who: str,
+    now: datetime,
+    detail: str = "",
+    quiet: bool = False,
+    **changes: Any,
+) -> None:
+    """`move_to` for many rows of one model, in two statements. Raises StaleTransition if one of them has moved on."""
+    if not rows:
+        return
+    manager: models.Manager[Any] = type(rows[0])._default_manager  # type: ignore[attr-defined]
+    allowed = sources(rows[0].NEXT, target)
+    with transaction.atomic():
+        won = manager.filter(pk__in=[row.pk for row in rows], status__in=allowed).update(status=target, **changes)
+        if won != len(rows):
+            raise StaleTransition(f"{len(rows) - won} {type(rows[0]).__name__} cannot become {target}")
+        if not quiet:
+            said = [Event(at=now, who=who, what=target, detail=detail, **{row.EVENT_FIELD: row.pk}) for row in rows]
+            Event.objects.bulk_create(said, batch_size=1000)
+    for row in rows:
+        row.status = target
 
 
 def status_known(table: Mapping[str, frozenset[str]], name: str) -> CheckConstraint:

@@ -6,9 +6,10 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from hierarchy.models import Acquisition, Group, Project, Session, Subject
+from importer.core.methods import Order
 from importer.core.states import Level, UidScope
-from importer.core.tree import Node, Target, Tree
-from importer.models import Placement
+from importer.core.tree import AliasKey, Node, Target, Tree
+from importer.models import Alias, Placement
 
 
 def new_tree(project: Project, *, scope: str) -> Tree:
@@ -26,11 +27,37 @@ def target_of(placement: Placement) -> Target:
     )
 
 
-def load(tree: Tree, project: Project, targets: Sequence[Target], *, scope: str) -> None:
-    """Adds every container that one of the targets could match, by label and, within the scope, by UID."""
+def load(tree: Tree, project: Project, targets: Sequence[Target], *, scope: str, orders: Sequence[Order] = ()) -> None:
+    """Adds every container that one of the targets could match: by alias, by a decision's pin, by label and, within
+    the scope, by UID."""
+    fixed = _aliases(project, targets)
+    pins = {*((level, pk) for order in orders for level, pk in order.pins), *((a.level, a.container_id) for a in fixed)}
+    _pinned(tree, project, pins)
+    for alias in fixed:
+        node = tree.known(Level(alias.level), alias.container_id)
+        if node is not None:
+            tree.aliases[AliasKey(Level(alias.level), alias.uid, alias.label)] = node
     _subjects(tree, project, {t.subject_label for t in targets})
     sessions = _sessions(tree, project, targets, scope=scope)
     _acquisitions(tree, project, targets, sessions, scope=scope)
+
+
+def _aliases(project: Project, targets: Sequence[Target]) -> list[Alias]:
+    uids = {uid for target in targets for uid in (target.session_uid, target.acquisition_uid)} - {""}
+    return list(Alias.objects.filter(project=project, uid__in=uids)) if uids else []
+
+
+def _pinned(tree: Tree, project: Project, pins: set[tuple[str, int]]) -> None:
+    """With their parents; what was deleted, or lies in another project, is not there."""
+    of = {level: [pk for at, pk in pins if at == level] for level, _ in pins}
+    for subject in Subject.objects.filter(project=project, pk__in=of.get(Level.SUBJECT, [])):
+        tree.add(_subject(tree, subject))
+    sessions = Session.objects.filter(subject__project=project, pk__in=of.get(Level.SESSION, []))
+    for session in sessions.select_related("subject__project__group"):
+        tree.add(_session(tree, session))
+    rows = Acquisition.objects.filter(session__subject__project=project, pk__in=of.get(Level.ACQUISITION, []))
+    for row in rows.select_related("session__subject__project__group"):
+        tree.add(_acquisition(tree, row))
 
 
 def lock_scope(project: Project, *, scope: str) -> None:
@@ -44,7 +71,7 @@ def lock_scope(project: Project, *, scope: str) -> None:
 
 def _subjects(tree: Tree, project: Project, labels: Iterable[str]) -> None:
     for subject in Subject.objects.filter(project=project, label__in=set(labels)).order_by("copy"):
-        tree.add(Node(level=Level.SUBJECT, label=subject.label, parent=tree.root, id=subject.pk))
+        tree.add(_subject(tree, subject))
 
 
 def _sessions(tree: Tree, project: Project, targets: Sequence[Target], *, scope: str) -> list[int]:
@@ -64,15 +91,24 @@ def _acquisitions(tree: Tree, project: Project, targets: Sequence[Target], sessi
     uids = {t.acquisition_uid for t in targets}
     by_uid = _by_uid(Acquisition.objects.all(), uids, "session__subject__project", project, scope)
     for row in _both(by_label, by_uid, "session__subject__project__group"):
-        parent = tree.add(_session(tree, row.session))
-        tree.add(Node(level=Level.ACQUISITION, label=row.label, parent=parent, uid=row.uid, id=row.pk))
+        tree.add(_acquisition(tree, row))
+
+
+def _subject(tree: Tree, subject: Subject) -> Node:
+    top = tree.root if subject.project_id == tree.root.id else _elsewhere(subject.project)
+    return Node(level=Level.SUBJECT, label=subject.label, parent=top, copy=subject.copy, id=subject.pk)
 
 
 def _session(tree: Tree, session: Session) -> Node:
-    subject = session.subject
-    top = tree.root if subject.project_id == tree.root.id else _elsewhere(subject.project)
-    parent = tree.add(Node(level=Level.SUBJECT, label=subject.label, parent=top, id=subject.pk))
-    return Node(level=Level.SESSION, label=session.label, parent=parent, uid=session.uid, id=session.pk)
+    parent = tree.add(_subject(tree, session.subject))
+    return Node(
+        level=Level.SESSION, label=session.label, parent=parent, uid=session.uid, copy=session.copy, id=session.pk
+    )
+
+
+def _acquisition(tree: Tree, row: Acquisition) -> Node:
+    parent = tree.add(_session(tree, row.session))
+    return Node(level=Level.ACQUISITION, label=row.label, parent=parent, uid=row.uid, copy=row.copy, id=row.pk)
 
 
 def _elsewhere(project: Project) -> Node:

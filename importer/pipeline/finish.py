@@ -7,10 +7,11 @@ from django.db import transaction
 from django.db.models import Count, F, Q
 from django.db.models.functions import Coalesce
 
-from importer.core.states import ChunkStatus, ConflictStatus, JobStatus, Outcome, Work
-from importer.models import Chunk, Conflict, ImportJob, Item, Placement, StaleTransition, bulk, move_to
-from importer.pipeline import chunks, intents
+from importer.core.states import ChunkStatus, ConflictStatus, JobStatus, Outcome, ResolutionStatus, Work
+from importer.models import Chunk, Conflict, ImportJob, Item, Placement, Resolution, StaleTransition, bulk, move_to
+from importer.pipeline import chunks, intents, leases
 from importer.pipeline.chunks import SYSTEM
+from importer.pipeline.effects import carry_out
 from importer.pipeline.leases import Lease
 from importer.pipeline.pages import in_pages
 from importer.pipeline.worker import Worker
@@ -33,10 +34,19 @@ def outcomes(job_id: int) -> dict[str, int]:
 def finish(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     """Raises NotConserved."""
     intents.drop_all_unspoken(job.pk)
-    counts = _conserved(job)
+    _decide_by_itself(job, worker=worker)
     waiting = Conflict.objects.filter(job=job, status=ConflictStatus.OPEN).exists()
     end = JobStatus.NEEDS_REVIEW if waiting else JobStatus.COMPLETED
-    _end(job, lease, end, counts, worker=worker)
+    _end(job, lease, end, worker=worker)
+
+
+def _decide_by_itself(job: ImportJob, *, worker: Worker) -> None:
+    """What a strategy or a standing rule decided belongs to this import: it ends after them."""
+    for resolution in Resolution.objects.filter(job=job, status=ResolutionStatus.RUNNING):
+        own = leases.take(resolution, worker)
+        if own is not None:
+            with leases.kept(own, worker):
+                carry_out(resolution, own, worker=worker)
 
 
 def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
@@ -48,7 +58,7 @@ def finish_cancelled(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
     _cancel_unmoved(job, lease)
     # A fault of ours ends a job by the same way.
     end = JobStatus.FAILED if job.error else JobStatus.CANCELLED
-    _end(job, lease, end, _conserved(job), worker=worker)
+    _end(job, lease, end, worker=worker)
     return True
 
 
@@ -108,9 +118,11 @@ def _conserved(job: ImportJob) -> dict[str, int]:
     return counts
 
 
-def _end(job: ImportJob, lease: Lease, end: JobStatus, counts: dict[str, int], *, worker: Worker) -> None:
+def _end(job: ImportJob, lease: Lease, end: JobStatus, *, worker: Worker) -> None:
+    """Counted with the job's row locked: a decision made at this moment moves the counters before or after, whole."""
     with transaction.atomic():
         lease.fence()
+        counts = _conserved(job)
         now = worker.now()
         sums: dict[str, Any] = {outcome.value: counts.get(outcome, 0) for outcome in COUNTED}
         move_to(job, end, who=SYSTEM, now=now, finished_at=now, **sums)

@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from importer.core import manifest
-from importer.core.states import ConflictStatus, Outcome
+from importer.core.states import ConflictStatus, ConflictType, Level, Outcome
 from importer.models import Conflict, ImportJob, Placement, bulk
+from importer.pipeline.automatisms import decide_by_itself
 from importer.pipeline.decide import path_of
 from importer.pipeline.packing import Packed
 
+INCOMING = ("level", "subject_label", "session_label", "acquisition_label", "file_name")
 HELD = "Already held in review: the same content waits for a decision"
 
 
@@ -36,6 +38,7 @@ def hold(job: ImportJob, packed: Sequence[Packed], *, now: datetime) -> list[Pac
             skipped.append(one.placement)
     Conflict.objects.bulk_create(rows)
     Conflict.objects.bulk_update(moved, ["placement", "manifest"])
+    decide_by_itself(job, rows, now=now)
     outcome = str(Outcome.SKIPPED)
     bulk.update(Placement, ["outcome", "reason"], [(placement.pk, outcome, HELD) for placement in skipped])
     return unwanted
@@ -51,6 +54,30 @@ def held_key(one: Packed) -> str:
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
+def cause_key(job: ImportJob, placement: Placement) -> str:
+    """The same cause at the same container is one question. A label that nobody gives is one per delivery."""
+    said: list[Any] = [placement.conflict_type, placement.conflict_level]
+    match Level(placement.conflict_level):
+        case _ if placement.conflict_type == ConflictType.LABEL_MISSING:
+            said += [job.pk]
+        case Level.SUBJECT:
+            said += [placement.subject_label]
+        case Level.SESSION:
+            said += [placement.subject_label, placement.session_label, placement.session_uid]
+        case Level.ACQUISITION:
+            said += [placement.session_uid, placement.acquisition_label, placement.acquisition_uid]
+        case _:
+            said += [path_of(placement)]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def container_of(placement: Placement) -> str:
+    """The incoming container that clashes, as a path; of a missing label what is known above it."""
+    labels = [placement.subject_label, placement.session_label, placement.acquisition_label]
+    depth = {Level.SUBJECT: 1, Level.SESSION: 2, Level.ACQUISITION: 3}.get(Level(placement.conflict_level))
+    return path_of(placement) if depth is None else "/".join(label for label in labels[:depth] if label)
+
+
 def _row(job: ImportJob, one: Packed, key: str, *, now: datetime) -> Conflict:
     placement = one.placement
     return Conflict(
@@ -64,6 +91,9 @@ def _row(job: ImportJob, one: Packed, key: str, *, now: datetime) -> Conflict:
         held_key=key,
         candidates=placement.candidates,
         created_at=now,
+        cause=cause_key(job, placement),
+        container=container_of(placement),
+        incoming={name: getattr(placement, name) for name in INCOMING},
         path=one.path,
         size=one.staged.size if one.staged else 0,
         digest=one.digest,

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import F, Q, QuerySet
 
-from importer.core.states import ChunkStatus, JobStatus
-from importer.models import Chunk, ImportJob
+from importer.core.states import ChunkStatus, JobStatus, ResolutionStatus
+from importer.models import Chunk, ImportJob, Resolution
 from importer.pipeline.worker import Worker, proved_dead
 
 KILLS_BEFORE_SPLIT = 2
@@ -31,7 +31,7 @@ class Stopped(Exception):
 class Lease:
     """On one row at one epoch. `lost` and `stopped` are set by the heartbeat, read between two files."""
 
-    model: type[ImportJob] | type[Chunk]
+    model: type[ImportJob] | type[Chunk] | type[Resolution]
     pk: int
     job_id: int
     epoch: int
@@ -59,7 +59,7 @@ def free(now: datetime) -> Q:
     return Q(leased_until__isnull=True) | Q(leased_until__lt=now)
 
 
-def take(row: ImportJob | Chunk, worker: Worker) -> Lease | None:
+def take(row: ImportJob | Chunk | Resolution, worker: Worker) -> Lease | None:
     """Of two that try, one gets it. A lease that ran out counts as one kill of its worker."""
     ran_out = row.leased_until is not None
     changes: dict[str, Any] = {"owner": worker.owner, "leased_until": worker.lease_end(), "epoch": row.epoch + 1}
@@ -70,7 +70,7 @@ def take(row: ImportJob | Chunk, worker: Worker) -> Lease | None:
         return None
     row.epoch += 1
     row.kills += ran_out
-    job_id = row.pk if isinstance(row, ImportJob) else row.job_id
+    job_id = row.job_id if isinstance(row, Chunk) else row.pk
     return Lease(
         model=type(row), pk=row.pk, job_id=job_id, epoch=row.epoch, lost=threading.Event(), stopped=threading.Event()
     )
@@ -124,6 +124,10 @@ def _beat(lease: Lease, worker: Worker, done: threading.Event) -> None:
 
 
 def _look(lease: Lease) -> None:
+    if lease.model is Resolution:
+        if Resolution.objects.filter(pk=lease.pk, status=ResolutionStatus.CANCELLING).exists():
+            lease.stopped.set()
+        return
     status = ImportJob.objects.filter(pk=lease.job_id).values_list("status", flat=True).first()
     if status in {None, JobStatus.CANCELLING, JobStatus.PAUSED, JobStatus.FAILED} and lease.model is Chunk:
         lease.stopped.set()
@@ -134,7 +138,12 @@ def _look(lease: Lease) -> None:
 def recover(now: datetime) -> int:
     """Ends at once the leases of workers that are proved dead; what died elsewhere runs out by itself. How many."""
     ended = 0
-    for rows in (ImportJob.objects.all(), Chunk.objects.filter(status=ChunkStatus.OPEN)):
+    kinds: tuple[QuerySet[Any], ...] = (
+        ImportJob.objects.all(),
+        Chunk.objects.filter(status=ChunkStatus.OPEN),
+        Resolution.objects.all(),
+    )
+    for rows in kinds:
         held = rows.filter(leased_until__isnull=False).exclude(owner="")
         for owner in held.values_list("owner", flat=True).distinct():
             if proved_dead(owner):

@@ -42,7 +42,7 @@ def _said(level: Level, arrived: Sequence[tuple[Placement, Node]]) -> dict[Node,
 
 def _create(level: Level, said: dict[Node, dict[str, Any]]) -> None:
     rows = [
-        MODELS[level](**{PARENT[level]: _above(node), "label": node.label}, **_own(node, facts))
+        MODELS[level](**{PARENT[level]: _above(node), "label": node.label, "copy": node.copy}, **_own(node, facts))
         for node, facts in said.items()
     ]
     MODELS[level]._default_manager.bulk_create(rows)

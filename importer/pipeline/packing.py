@@ -39,6 +39,8 @@ class Packed:
     staged: Staged | None = None
     members: list[Member] = field(default_factory=list)
     bad: list[tuple[int, str, str]] = field(default_factory=list)
+    # File and version that a decision builds on: landing compares and sets.
+    base: tuple[int, int] | None = None
     # Items that were skipped as duplicates of others that failed now.
     heirs: list[int] = field(default_factory=list)
 
@@ -129,10 +131,16 @@ def _by_name(placement: Placement, items: Sequence[Item]) -> list[tuple[str, Ite
     return sorted(((member_name(placement, item), item) for item in items), key=lambda pair: (pair[0], pair[1].seq))
 
 
-def _member(packed: Packed, target: zipfile.ZipFile, name: str, item: Item, opener: Opener) -> None:
+def member_info(name: str) -> zipfile.ZipInfo:
+    """The same for every archive that holds this member: no clock, no owner, no system."""
     info = zipfile.ZipInfo(name, date_time=EPOCH)
     info.external_attr = 0o644 << 16
     info.create_system = 3
+    return info
+
+
+def _member(packed: Packed, target: zipfile.ZipFile, name: str, item: Item, opener: Opener) -> None:
+    info = member_info(name)
     if item.size > SMALL:
         _large(packed, target, info, item, opener)
         return

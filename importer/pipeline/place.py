@@ -28,6 +28,7 @@ SENTENCES = {
     ConflictType.UID_PARENT: "UID match belongs to a different parent: a {level} elsewhere has this UID",
     ConflictType.UID_LABEL: "UID match has a different label: the {level} of this UID is called otherwise",
     ConflictType.MULTIPLE_LABEL: "Multiple label matches: more than one {level} has this label",
+    ConflictType.LABEL_MISSING: "Missing label: {level}",
     ConflictType.LABEL_UID: "Label match already has a different UID: the {level} of this label is another one",
 }
 

@@ -13,6 +13,7 @@ from importer.core.states import ConflictType, Level, MissingMeta, Outcome, Plac
 from importer.core.surroundings import Surroundings
 from importer.models import Contribution, ImportJob, Item, Placement, bulk
 from importer.pipeline.around import DICOM, surroundings, tell
+from importer.pipeline.known import known_labels
 from importer.pipeline.leases import Lease
 from importer.pipeline.merging import Sum, sums
 from importer.pipeline.pages import in_pages
@@ -59,12 +60,16 @@ def _join(nameless: int, namesake: int) -> None:
 
 def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings) -> None:
     found = sums(page)
+    known = known_labels(job.project, page)
     rows = []
     for placement in page:
         total = found[placement.pk]
         settled = settle(total.said)
         _fill(placement, total, settled)
-        if isinstance(settled, Disagreement):
+        told = known.get(placement.pk)
+        if told is not None:
+            placement.subject_label, placement.session_label, placement.acquisition_label = told.over(placement)
+        if isinstance(settled, Disagreement) and not _labelled(placement):
             _hold(placement, Level.ACQUISITION, ConflictType.SERIES_LABELS, _disagreement(settled))
         else:
             _check_labels(job, placement, total.folders)
@@ -73,6 +78,10 @@ def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings
         rows.append(_row(placement))
     with transaction.atomic():
         bulk.update(Placement, COLUMNS, rows)
+
+
+def _labelled(placement: Placement) -> bool:
+    return all((placement.subject_label, placement.session_label, placement.acquisition_label))
 
 
 def _fill(placement: Placement, total: Sum, settled: Settled | Disagreement) -> None:

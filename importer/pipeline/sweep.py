@@ -5,6 +5,7 @@ from datetime import datetime
 
 from importer.pipeline.advance import Step, advance, live_jobs
 from importer.pipeline.leases import recover
+from importer.pipeline.resolving import open_resolutions, resolve
 from importer.pipeline.worker import Worker
 from storages.places import archive, quarantine
 
@@ -20,6 +21,8 @@ def sweep(*, worker: Worker) -> list[int]:
 def finish_all(*, worker: Worker, patience_seconds: float = 2.0) -> list[int]:
     """Works here until every job ended, or only waits for others or for a pause. The jobs that are left."""
     left = sweep(worker=worker)
+    for resolution_id in open_resolutions(now=worker.now()):
+        resolve(resolution_id, worker=worker)
     idle_since = time.monotonic()
     while left and time.monotonic() - idle_since < patience_seconds:
         steps = {job_id: advance(job_id, worker=worker) for job_id in left}

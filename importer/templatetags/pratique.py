@@ -13,8 +13,10 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
+from importer import review_words
 from importer.core import names, spans, wording
 from importer.models import Placement
+from importer.review_queries import COUNTED, waiting_count
 
 register = template.Library()
 
@@ -24,6 +26,7 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file", "file-header"})),
     ("Batches", "batches", frozenset({"batch"})),
     ("Imports", "imports", frozenset({"import", "import-conflicts", "item"})),
+    ("Review", "review", frozenset({"conflict", "review-decide", "resolutions", "resolution", "rules", "aliases"})),
 )
 WORDS: dict[str, Mapping[str, str]] = {
     "conflict": wording.CONFLICT_TYPE,
@@ -31,6 +34,7 @@ WORDS: dict[str, Mapping[str, str]] = {
     "strategy": wording.STRATEGY,
     "uid_scope": wording.UID_SCOPE,
     "missing_meta": wording.MISSING_META,
+    "action": review_words.ACTION,
 }
 MESSAGE_TONES = {"success": "good", "warning": "warn", "error": "bad"}
 
@@ -82,7 +86,13 @@ def nav(context: template.Context) -> dict[str, Any]:
     """The sections, with the one that the page belongs to marked."""
     request: HttpRequest | None = context.get("request")
     here = request.resolver_match.url_name if request and request.resolver_match else None
-    return {"links": [(label, reverse(name), here == name or here in inside) for label, name, inside in SECTIONS]}
+    waiting = waiting_count(request.user) if request and hasattr(request, "user") else 0
+    return {
+        "links": [(label, reverse(name), here == name or here in inside) for label, name, inside in SECTIONS],
+        "review_url": reverse("review"),
+        "waiting": f"{waiting:,}" if waiting < COUNTED else f"{COUNTED - 1:,}+" if waiting else "",
+        "is_waiting": waiting > 0,
+    }
 
 
 @register.inclusion_tag("_crumbs.html")
@@ -108,6 +118,16 @@ def outcome_badge(outcome: str | None) -> dict[str, Any]:
 @register.inclusion_tag("_badge.html")
 def conflict_badge(status: str) -> dict[str, Any]:
     return _badge(wording.CONFLICT, status)
+
+
+@register.inclusion_tag("_badge.html")
+def resolution_badge(status: str) -> dict[str, Any]:
+    return _badge(review_words.RESOLUTION, status)
+
+
+@register.inclusion_tag("_badge.html")
+def decision_badge(status: str) -> dict[str, Any]:
+    return _badge(review_words.DECISION, status)
 
 
 @register.simple_tag

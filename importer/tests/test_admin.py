@@ -2,12 +2,24 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
-from importer.admin import COUNTED, BoundedPaginator
-from importer.models import Chunk, Conflict, Event, ImportJob, Item, Placement
+from importer.admin.base import COUNTED, BoundedPaginator
+from importer.models import (
+    Alias,
+    Chunk,
+    Conflict,
+    Decision,
+    Event,
+    ImportJob,
+    Item,
+    Placement,
+    Resolution,
+    StandingRule,
+)
 from importer.tests.factories import make_conflict, make_event, make_item, make_job, make_placement
 
 pytestmark = pytest.mark.django_db
 
+DECIDING = [Alias, Decision, Resolution, StandingRule]
 MODELS = [ImportJob, Chunk, Placement, Item, Conflict, Event]
 
 
@@ -36,7 +48,7 @@ def test_a_list_asks_the_database_a_fixed_number_of_times(
     site_admin, project, model, jobs, django_assert_max_num_queries
 ):
     make_rows(project, jobs=jobs)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert site_admin.get(address(model)).status_code == 200
 
 
@@ -69,7 +81,7 @@ def test_a_list_can_be_searched(site_admin, project, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_no_list_counts_all_rows_or_fetches_compressed_bytes(site_admin, project, model, django_assert_max_num_queries):
     make_rows(project, jobs=1)
-    with django_assert_max_num_queries(9) as asked:
+    with django_assert_max_num_queries(10) as asked:
         site_admin.get(address(model))
     counting = [query["sql"] for query in asked.captured_queries if "COUNT(*)" in query["sql"]]
     assert all(f"LIMIT {COUNTED}" in sql for sql in counting)
@@ -77,7 +89,7 @@ def test_no_list_counts_all_rows_or_fetches_compressed_bytes(site_admin, project
 
 
 def test_pages_are_counted_to_a_bound(db, project, monkeypatch):
-    monkeypatch.setattr("importer.admin.COUNTED", 3)
+    monkeypatch.setattr("importer.admin.base.COUNTED", 3)
     for _ in range(5):
         make_job(project)
     assert BoundedPaginator(ImportJob.objects.order_by("-id"), 2).count == 3
@@ -92,4 +104,4 @@ def test_control_characters_of_names_are_spelled_out(site_admin, project):
 
 
 def test_every_table_of_the_importer_has_its_page():
-    assert {model for model in admin.site._registry if model._meta.app_label == "importer"} == set(MODELS)
+    assert {model for model in admin.site._registry if model._meta.app_label == "importer"} == {*MODELS, *DECIDING}

@@ -77,7 +77,6 @@ def test_a_plan_exits_as_its_import_would_and_writes_nothing(source, project, ca
 
 REFUSED = {
     "no such folder": ["/nowhere/at/all"],
-    "a strategy that is not built": ["--conflict-strategy", "update"],
     "another rule set": ["--rule-set", "mine"],
     "rules": ["--rules", "f"], "level": ["--level", "subject"], "include": ["--include", "x"],
     "exclude": ["--exclude", "x"], "mapping": ["--mapping", "x"], "default": ["--default", "x"],
@@ -109,7 +108,7 @@ def test_what_is_refused_exits_with_two_and_leaves_nothing(source, words):
 def test_a_refused_import_has_not_made_its_project_either(source):
     words = ["--project", "new/Project", "--create"]
     assert code("import_folder", "/nowhere/at/all", *words) == 2
-    assert code("import_folder", source, *words, "--conflict-strategy", "skip") == 2
+    assert code("import_folder", source, *words, "--rule-set", "mine") == 2
     assert Project.objects.count() == Group.objects.count() == 1
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from hierarchy.errors import NotAllowed, Refused
 from importer import tasks
-from importer.core.states import SourceKind, Strategy
+from importer.core.states import SourceKind
 from importer.models import Event, ImportJob
 from importer.pipeline.advance import advance
 from importer.services import ImportRequest, cancel_import, rerun_import, start_import, who_is
@@ -96,9 +96,8 @@ def test_what_is_no_folder_is_refused(project, source, tmp_path):
 
 
 def test_what_is_not_built_is_refused_never_ignored(project, source):
-    for changes in ({"strategy": Strategy.UPDATE}, {"strategy": Strategy.SKIP}, {"rules": "mine"}):
-        with pytest.raises(Refused):
-            start(project, source, **changes)
+    with pytest.raises(Refused):
+        start(project, source, rules="mine")
     assert not ImportJob.objects.exists()
 
 

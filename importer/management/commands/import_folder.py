@@ -40,7 +40,11 @@ class Command(BaseCommand):
         parser.add_argument("--description", default="")
         parser.add_argument("--rule-set", default="standard")
         parser.add_argument("--conflict-strategy", default="review", choices=[s.value for s in Strategy])
-        parser.add_argument("--uid-scope", default="project", choices=[s.value for s in UidScope])
+        parser.add_argument(
+            "--uid-scope",
+            help="where a UID may be only once (default: as the project says)",
+            choices=[s.value for s in UidScope],
+        )
         parser.add_argument("--missing-meta", default="hold", choices=[m.value for m in MissingMeta])
         parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
         parser.add_argument(
@@ -99,7 +103,7 @@ def _request(options: dict[str, Any], project: Project, *, who: str) -> ImportRe
         description=options["description"],
         who=who,
         strategy=Strategy(options["conflict_strategy"]),
-        uid_scope=UidScope(options["uid_scope"]),
+        uid_scope=UidScope(options["uid_scope"]) if options["uid_scope"] else None,
         missing_meta=MissingMeta(options["missing_meta"]),
         limit=options["limit"],
         dry_run=options["dry_run"],

@@ -1,0 +1,5 @@
+"""Read-only pages for administrators; Django finds them here."""
+
+from importer.admin import jobs, review
+
+__all__ = ["jobs", "review"]

@@ -1,0 +1,29 @@
+"""The one error envelope of the API: `{"error": {"code", "message", "detail"}}`."""
+
+from typing import Any
+
+from rest_framework.exceptions import APIException, ErrorDetail, NotAuthenticated, PermissionDenied
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from hierarchy.errors import NotAllowed, Refused
+
+
+def enveloped(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Refused is 409, NotAllowed 403; what is none of ours and none of the framework's stays a bug."""
+    if isinstance(error, NotAllowed):
+        error = PermissionDenied(str(error))
+    elif isinstance(error, Refused):
+        return _answer(409, "refused", str(error), None)
+    answer = exception_handler(error, context)
+    if answer is None:
+        return None
+    code = error.default_code if isinstance(error, APIException) else "not_found"
+    status = 401 if isinstance(error, NotAuthenticated) else answer.status_code
+    detail = getattr(error, "detail", None)
+    message = str(detail) if isinstance(detail, ErrorDetail | str) else "The request is not well formed: see detail."
+    return _answer(status, code, message, None if isinstance(detail, ErrorDetail | str) else answer.data)
+
+
+def _answer(status: int, code: str, message: str, detail: Any) -> Response:
+    return Response({"error": {"code": code, "message": message, "detail": detail}}, status=status)
