@@ -18,6 +18,7 @@ from importer.core.names import printable, raw
 from importer.core.records import Entry, EntryKind
 
 MAX_DEPTH = 64
+MOST_NS = 2**63 - 1
 # So many names of one folder are sorted in memory; more go through sorted runs on disk.
 RUN = 100_000
 
@@ -178,7 +179,7 @@ def _entry(parts: tuple[bytes, ...], found: os.stat_result) -> Entry:
         kind = EntryKind.SPECIAL
     size = found.st_size if kind is EntryKind.FILE else 0
     return Entry(
-        path=printable(b"/".join(parts)), kind=kind, size=size, mtime_ns=found.st_mtime_ns, inode=identity(found)
+        path=printable(b"/".join(parts)), kind=kind, size=size, mtime_ns=modified(found), inode=identity(found)
     )
 
 
@@ -188,12 +189,17 @@ def _hidden(parts: tuple[bytes, ...]) -> Entry:
 
 def _folder_entry(parts: tuple[bytes, ...], found: os.stat_result, kind: EntryKind) -> Entry:
     path = printable(b"/".join(parts)) + "/"
-    return Entry(path=path, kind=kind, size=0, mtime_ns=found.st_mtime_ns, inode=identity(found))
+    return Entry(path=path, kind=kind, size=0, mtime_ns=modified(found), inode=identity(found))
 
 
 def identity(found: os.stat_result) -> str:
     """Device and inode: what a file is, whatever it is called."""
     return f"{found.st_dev:x}:{found.st_ino:x}"
+
+
+def modified(found: os.stat_result) -> int:
+    """Nanoseconds since 1970, in 64 bits: file systems hold times that no database does."""
+    return max(-MOST_NS, min(MOST_NS, found.st_mtime_ns))
 
 
 def _opened_root(root: bytes) -> int:

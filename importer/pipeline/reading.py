@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from importer.core.folder import NotPlain, SourceAway, Special, Vanished, identity
+from importer.core.folder import NotPlain, SourceAway, Special, Vanished, identity, modified
 from importer.core.records import Bad, Entry
 from importer.core.states import Outcome
 
@@ -42,7 +42,7 @@ def reader(handle: int) -> Callable[[int, int], bytes]:
 def unchanged(handle: int, *, size: int, mtime_ns: int, inode: str) -> bool:
     """The opened file is the listed one."""
     found = os.fstat(handle)
-    return found.st_size == size and found.st_mtime_ns == mtime_ns and identity(found) == inode
+    return found.st_size == size and modified(found) == mtime_ns and identity(found) == inode
 
 
 def same(handle: int, entry: Entry) -> bool:
