@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 5
 LONGEST_PAUSE_SECONDS = 300
+# So many slices are tried before one that others are faster at is left to them.
+AHEAD = 64
 
 WORK: dict[str, Callable[..., None]] = {Work.EXTRACT: extract, Work.COMPARE: compare, Work.TRANSFER: transfer}
 # What one worker does for the whole job, once its chunks are done.
@@ -111,7 +113,8 @@ def _with_job(job: ImportJob, worker: Worker, stage: Callable[..., bool | None])
 def _chunk(job: ImportJob, worker: Worker) -> bool:
     """Takes the next open chunk, if there is one that nobody has."""
     waiting = Chunk.objects.filter(leases.free(worker.now()), job=job, status=ChunkStatus.OPEN).order_by("id")
-    for chunk in waiting[:4]:
+    # The entries are read by who gets the lease: as they are then, and not for all that are looked at.
+    for chunk in waiting.defer("entries", "answers")[:AHEAD]:
         lease = leases.take(chunk, worker)
         if lease is not None:
             with leases.kept(lease, worker):
@@ -129,6 +132,8 @@ def _guarded(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None
     except Exception as error:  # noqa: BLE001
         log.error("job=%s chunk=%s broke: %s", job.pk, chunk.pk, described(error))
         lease.held().update(kills=F("kills") + 1)
+        if chunk.kills + 1 >= leases.KILLS_BEFORE_HOPELESS:
+            fail(job, error, worker=worker)
 
 
 def _work(job: ImportJob, chunk: Chunk, lease: Lease, worker: Worker) -> None:

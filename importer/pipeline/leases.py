@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import F, Q, QuerySet
 
 from importer.core.states import ChunkStatus, JobStatus, ResolutionStatus
@@ -17,6 +17,8 @@ from importer.pipeline.worker import Worker, proved_dead
 
 KILLS_BEFORE_SPLIT = 2
 KILLS_BEFORE_POISON = 3
+# Nor can it be given up: whatever is tried with it breaks.
+KILLS_BEFORE_HOPELESS = 6
 
 
 class LostLease(Exception):
@@ -116,7 +118,7 @@ def _beat(lease: Lease, worker: Worker, done: threading.Event) -> None:
                 _look(lease)
                 if looks % every == 0 and not lease.held().update(leased_until=worker.lease_end()):
                     lease.lost.set()
-            except DatabaseError:
+            except (DatabaseError, InterfaceError):
                 # The database is away: the work itself will meet it and say so; a later beat may find it back.
                 connection.close()
     finally:
