@@ -300,3 +300,15 @@ def test_no_reason_repeats_what_a_file_says_about_a_patient(project, source):
 
     assert not [reason for _, reason in outcomes(job).values() if secret in reason]
     assert became(job)["4.dcm"] == "conflict"
+
+
+def test_times_that_no_database_holds_are_times_all_the_same(project, source):
+    """Nanoseconds since 1970 leave 64 bits in 2262, and had not reached them in 1677; file systems hold more."""
+    for name, seconds in (("late", 10**10 + 1), ("early", -(10**10) - 1)):
+        path = put(source / "S" / "E" / "A" / name)
+        os.utime(path, ns=(0, seconds * 10**9))
+
+    job = imported(project, source)
+
+    assert set(said(job).values()) == {"imported"}
+    assert imported(project, source).skipped == job.discovered

@@ -106,3 +106,14 @@ def test_a_job_whose_sums_do_not_hold_fails_and_says_so(project, places, source)
     job.refresh_from_db()
     assert job.status == "failed"
     assert "25 files were discovered" in job.error
+
+
+def test_what_cannot_even_be_given_up_ends_the_job(project, places, source, monkeypatch):
+    """Else a worker would try it for ever."""
+    monkeypatch.setattr(extract, "_write", broken)
+
+    job = start(project, source)
+    until(job, "failed", steps=400)
+
+    assert job.error == "Internal error: Trouble"
+    assert (job.cancelled, job.discovered) == (24, 24)

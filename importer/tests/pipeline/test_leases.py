@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from conftest import ON_SQLITE
 from importer.models import Chunk, ImportJob
-from importer.pipeline import chunks, compare, extract, leases, transfer
+from importer.pipeline import chunks, compare, extract, leases, scan, transfer
 from importer.pipeline.advance import Step, advance
 from importer.pipeline.leases import LostLease
 from importer.pipeline.worker import this_owner
@@ -199,7 +199,6 @@ def test_a_split_changes_neither_the_files_nor_their_order(project, places, tmp_
 def test_the_barrier_opens_once_whatever_the_interleaving(project, places, tmp_path, monkeypatch):
     """Threads end the slices of one stage together; exactly one of them moves the job on, after the last."""
     from importer.models import Event
-    from importer.pipeline import scan
 
     monkeypatch.setattr(scan, "CHUNK_ENTRIES", 1)
     monkeypatch.setattr(chunks, "SLICE_COUNT", 1)
@@ -274,3 +273,20 @@ def test_whoever_is_late_for_a_stage_leaves_it_alone(project, places, tmp_path):
     assert Chunk.objects.filter(job=job).count() == before
     leases.give_back(lease)
     assert run(job).imported == 3
+
+
+def test_who_comes_too_late_for_many_slices_finds_the_one_that_is_left(project, places, tmp_path, monkeypatch):
+    """With as many workers as slices, the last one meets others at all slices but one."""
+    monkeypatch.setattr(scan, "CHUNK_ENTRIES", 1)
+    put_series(tmp_path / "in", 30)
+    job = start(project, tmp_path / "in")
+    until(job, "extracting")
+    original, tried = leases.take, []
+
+    def take(row, by):
+        tried.append(row)
+        return None if len(tried) < 30 else original(row, by)
+
+    monkeypatch.setattr(leases, "take", take)
+
+    assert advance(job.pk, worker=worker()) is Step.DID
