@@ -34,6 +34,7 @@ def outcomes(job_id: int) -> dict[str, int]:
 def finish(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     """Raises NotConserved."""
     intents.drop_all_unspoken(job.pk)
+    name_winners(job, lease)
     _decide_by_itself(job, worker=worker)
     waiting = Conflict.objects.filter(job=job, status=ConflictStatus.OPEN).exists()
     end = JobStatus.NEEDS_REVIEW if waiting else JobStatus.COMPLETED

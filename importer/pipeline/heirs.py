@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Sequence
 
+from django.db import transaction
+
 from importer.core.states import Outcome, PlacementKind, Work
-from importer.models import ImportJob, Item, Placement
+from importer.models import ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks
 from importer.pipeline.decide import DUPLICATE, EXISTS
+from importer.pipeline.leases import Lease
 from importer.pipeline.packing import Packed
+from importer.pipeline.pages import in_pages
 from importer.pipeline.place import PLACE
+
+STANDING = ["subject_id", "session_id", "acquisition_id", "file_id", "version", "version_id"]
 
 Packer = Callable[[Sequence[Item]], Packed]
 
@@ -54,6 +60,20 @@ def step_in(job: ImportJob, failed: Sequence[Placement]) -> None:
     Placement.objects.filter(pk__in=[one.pk for one in chosen]).update(outcome=Outcome.PLANNED, reason="")
     rows = [(one.pk, one.first_seq, one.bytes) for one in chosen]
     chunks.add(job.pk, list(chunks.sliced(job.pk, Work.TRANSFER, rows)))
+
+
+def name_winners(job: ImportJob, lease: Lease) -> None:
+    """At a job's end: what was skipped because another of this import has its place says which file that became."""
+    same = Placement.objects.filter(job=job, outcome=Outcome.SKIPPED, reason=EXISTS, file_id__isnull=True)
+    for page in in_pages(same):
+        lease.check()
+        names = {one.file_name for one in page}
+        landed = Placement.objects.filter(job=job, outcome=Outcome.IMPORTED, file_name__in=names)
+        winners = {_place(one): one for one in landed}
+        found = [(one.pk, winners[_place(one)]) for one in page if _place(one) in winners]
+        rows = [(pk, *(getattr(winner, column) for column in STANDING)) for pk, winner in found]
+        with transaction.atomic():
+            bulk.update(Placement, STANDING, rows)
 
 
 def _place(placement: Placement) -> tuple[str, ...]:
