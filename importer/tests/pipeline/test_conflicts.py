@@ -132,6 +132,9 @@ def test_of_two_files_for_one_place_the_first_by_path_lands_equal_ones_are_skipp
         "f/S/E/A/x.txt": "conflict: File already exists with other content",
     }
     assert tree(project) == {"S/E/A/x.txt": digest(b"one")}
+    standing = FileVersion.objects.get()
+    skipped = job.placements.filter(reason="File already exists").values_list("file_id", "version", "version_id")
+    assert set(skipped) == {(standing.file_id, 1, standing.pk)}
     assert sorted(bytes_under(places.quarantine).values()) == sorted([digest(b"two"), digest(b"three")])
 
 
