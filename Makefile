@@ -24,7 +24,7 @@ demo: venv
 run: venv
 	@$(PY) manage.py migrate --no-input -v 0
 	@$(PY) manage.py collectstatic --no-input -v 0
-	@$(PY) -m honcho start
+	@PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHONPATH="$(CURDIR)" $(PY) -m honcho start
 
 test: system venv-dev
 	@scripts/timed.sh "ruff check" $(PY) -m ruff check .
