@@ -12,6 +12,7 @@ from importer.models import Chunk, Conflict, ImportJob, Item, Placement, Resolut
 from importer.pipeline import chunks, intents, leases
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.effects import carry_out
+from importer.pipeline.heirs import name_winners
 from importer.pipeline.leases import Lease
 from importer.pipeline.pages import in_pages
 from importer.pipeline.worker import Worker
