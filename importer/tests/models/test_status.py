@@ -1,7 +1,5 @@
 """States change through one door, by the table, and the database has the same table."""
 
-import itertools
-
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -144,7 +142,3 @@ def test_only_the_door_writes_a_state():
             found += [f"{path.name}: {line.strip()}" for line in path.read_text().splitlines() if written.search(line)]
     # The barrier is a compare-and-set of its own, inside the transaction that ends the slice.
     assert [line for line in found if "chunks.py: if not done.update(status=ChunkStatus.DONE" not in line] == []
-
-
-def test_all_pairs_of_states_were_tried():
-    assert len(list(itertools.product(JobStatus, JobStatus))) == 169
