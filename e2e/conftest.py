@@ -3,6 +3,10 @@
 import shutil
 
 import pytest
+from playwright.sync_api import expect
+
+# Of a busy machine the pages are late, not wrong.
+expect.set_options(timeout=30_000)
 
 CHROMIUM = [
     "--no-sandbox",
