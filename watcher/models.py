@@ -23,6 +23,10 @@ class DropFolder(models.Model):
         max_length=8, choices=[(c.value, c.value) for c in Completion], default=Completion.AUTO
     )
     marker = models.CharField(max_length=255, blank=True)
+    # Name of the rule set for its deliveries; empty: the default of the project, its group or the site.
+    rule_set = models.CharField(max_length=64, blank=True)
+    # A delivery stops as a plan until somebody approves it.
+    preview = models.BooleanField(default=False)
     quiet_seconds = models.FloatField(default=30, validators=[MinValueValidator(0), MaxValueValidator(86_400)])
     scan_seconds = models.FloatField(default=60, validators=[MinValueValidator(0.1), MaxValueValidator(86_400)])
     watch_mode = models.CharField(max_length=8, choices=[(m.value, m.value) for m in WatchMode], default=WatchMode.AUTO)

@@ -25,11 +25,28 @@ class Sex(models.TextChoices):
     UNKNOWN = "", "unknown"
 
 
+class SubjectType(models.TextChoices):
+    HUMAN = "human"
+    ANIMAL = "animal"
+    PHANTOM = "phantom"
+    UNKNOWN = "", "unknown"
+
+
 class Container(models.Model):
     """What every level has. Never made by hand in code: `hierarchy.services` asks who may."""
 
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+
+
+class Described(Container):
+    """What rules and people say about a container beyond its own fields: `info` by key, and tags."""
+
+    info = models.JSONField(default=dict, blank=True)
+    tags = models.JSONField(default=list, blank=True)
 
     class Meta:
         abstract = True
@@ -59,7 +76,7 @@ class UidScope(models.TextChoices):
     AS_THE_SITE = "", "as the site"
 
 
-class Project(Container):
+class Project(Described):
     """Addressed as `GROUP/LABEL`."""
 
     group = models.ForeignKey(Group, on_delete=models.PROTECT, related_name="projects")
@@ -79,7 +96,7 @@ class Project(Container):
         return f"{self.group.name}/{self.label}"
 
 
-class Subject(Container):
+class Subject(Described):
     """A person or animal. `copy` above 0 is a deliberate twin: an accidental one is impossible."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="subjects")
@@ -89,6 +106,9 @@ class Subject(Container):
     lastname = models.CharField(max_length=255, blank=True)
     birth_date = models.DateField(null=True, blank=True)
     sex = models.CharField(max_length=8, choices=Sex.choices, blank=True, default=Sex.UNKNOWN)
+    type = models.CharField(max_length=16, choices=SubjectType.choices, blank=True, default=SubjectType.UNKNOWN)
+    species = models.CharField(max_length=64, blank=True)
+    strain = models.CharField(max_length=64, blank=True)
 
     class Meta:
         ordering: ClassVar = ["label", "copy"]
@@ -96,13 +116,14 @@ class Subject(Container):
             UniqueConstraint(fields=["project", "label", "copy"], name="subject_label_once_per_project"),
             CheckConstraint(condition=~Q(label=""), name="subject_has_label"),
             CheckConstraint(condition=Q(sex__in=Sex.values), name="subject_sex_known"),
+            CheckConstraint(condition=Q(type__in=SubjectType.values), name="subject_type_known"),
         ]
 
     def __str__(self) -> str:
         return self.label
 
 
-class Dated(Container):
+class Dated(Described):
     """A moment keeps the offset (minutes east of UTC) and the zone's name that it was recorded in."""
 
     uid = models.CharField(max_length=UID_LENGTH, blank=True)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 
-from hierarchy.models.containers import Acquisition, Container, Project, Session, Subject
+from hierarchy.models.containers import Acquisition, Described, Project, Session, Subject
 
 PARENTS = ("project", "subject", "session", "acquisition")
 
@@ -19,7 +19,7 @@ def one_parent() -> Q:
     return found
 
 
-class File(Container):
+class File(Described):
     """A name in a container. Its bytes are those of its current version."""
 
     project = models.ForeignKey(Project, on_delete=models.PROTECT, null=True, blank=True, related_name="files")
@@ -29,6 +29,7 @@ class File(Container):
     name = models.CharField(max_length=1024)
     type = models.CharField(max_length=32, blank=True)
     modality = models.CharField(max_length=16, blank=True)
+    classification = models.JSONField(default=dict, blank=True)
     version = models.PositiveIntegerField(default=1)
 
     class Meta:

@@ -153,10 +153,15 @@ class ConflictType(StrEnum):
 
 
 class PlacementKind(StrEnum):
-    """SERIES becomes one `.dicom.zip`; ARCHIVE is a `.dicom.zip` that came as one; FILE goes as it is."""
+    """SERIES becomes one `.dicom.zip`; ARCHIVE is a `.dicom.zip` that came as one, INSTANCE a DICOM file that stays by
+    itself; GROUP is other files in one `.zip`; PLACED goes as it is where a rule said, FILE beside the DICOM around it.
+    """
 
     SERIES = "series"
     ARCHIVE = "archive"
+    INSTANCE = "instance"
+    GROUP = "group"
+    PLACED = "placed"
     FILE = "file"
 
 

@@ -6,6 +6,7 @@ from importer.models.decision import Alias, Decision, Resolution, StandingRule
 from importer.models.event import Event
 from importer.models.item import Item, Placement
 from importer.models.job import ImportJob
+from importer.models.rules import RuleSample, RuleSet, RuleSetVersion
 from importer.models.status import StaleTransition, move_all, move_to
 
 __all__ = [
@@ -19,6 +20,9 @@ __all__ = [
     "Item",
     "Placement",
     "Resolution",
+    "RuleSample",
+    "RuleSet",
+    "RuleSetVersion",
     "StaleTransition",
     "StandingRule",
     "move_all",

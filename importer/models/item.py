@@ -32,6 +32,12 @@ class Placement(models.Model):
     acquisition_uid = models.CharField(max_length=64, blank=True)
     file_name = models.CharField(max_length=1024, blank=True)
     said = models.JSONField(default=dict)
+    # The rule that took it (its number in the job's rules), and whether it is the part of a series split off by geometry.
+    rule = models.PositiveSmallIntegerField(default=1)
+    localizer = models.BooleanField(default=False)
+    # In a plan: left out by a person; and what it said when it was approved.
+    deselected = models.BooleanField(default=False)
+    approved = models.JSONField(null=True)
 
     outcome = models.CharField(max_length=9, null=True)
     reason = models.TextField(blank=True)
@@ -77,6 +83,8 @@ class Item(models.Model):
     mtime_ns = models.BigIntegerField()
     inode = models.CharField(max_length=48, blank=True)
     sop_uid = models.CharField(max_length=64, blank=True)
+    # Its name in the archive that it is packed into, where a rule gives one; empty for the default.
+    member = models.CharField(max_length=1024, blank=True, db_default="")
     placement = models.ForeignKey(Placement, on_delete=models.CASCADE, null=True, related_name="items")
     outcome = models.CharField(max_length=9, null=True)
     reason = models.TextField(blank=True)

@@ -42,12 +42,22 @@ class ImportJob(Leased):
     rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
     only_failed = models.BooleanField(default=False)
     rules = models.CharField(max_length=64, default="standard")
+    # What ran, whole: a later edit of the rule set changes nothing about this import. Empty: the built-in one.
+    rules_text = models.TextField(blank=True)
+    rules_version = models.ForeignKey(
+        "importer.RuleSetVersion", on_delete=models.PROTECT, null=True, blank=True, related_name="imports"
+    )
     strategy = models.CharField(max_length=8, choices=choices(Strategy), default=Strategy.REVIEW)
     uid_scope = models.CharField(max_length=8, choices=choices(UidScope), default=UidScope.PROJECT)
     missing_meta = models.CharField(max_length=8, choices=choices(MissingMeta), default=MissingMeta.HOLD)
     zone = models.CharField(max_length=64, default="UTC")
     limit = models.PositiveBigIntegerField(null=True, blank=True)
     dry_run = models.BooleanField(default=False)
+    # How often a plan of it was approved: each approval plans again.
+    approvals = models.PositiveSmallIntegerField(default=0)
+    approved_by = models.CharField(max_length=320, blank=True)
+    # Placements that came out otherwise when the approved plan was made again: nothing was run, it is asked anew.
+    plan_changed = models.PositiveBigIntegerField(default=0)
 
     status = models.CharField(max_length=16, choices=choices(JobStatus), default=JobStatus.PENDING)
     paused_from = models.CharField(max_length=16, blank=True)
