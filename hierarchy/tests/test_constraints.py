@@ -98,6 +98,7 @@ REFUSED = {
     "subject_label_once_per_project": lambda: twice(subject, project_id=make_project().pk),
     "subject_has_label": lambda: subject(label=""),
     "subject_sex_known": lambda: subject(sex="x"),
+    "subject_type_known": lambda: subject(type="x"),
     "session_label_once_per_subject": lambda: twice(session, subject_id=make_subject().pk),
     "session_has_label": lambda: session(label=""),
     "session_timestamp_whole": lambda: session(timestamp=NOW),
