@@ -85,7 +85,10 @@ class Batch(models.Model):
                 | (~Q(status__in=sorted(OPEN)) & Q(finished_at__isnull=False)),
                 name="batch_finished_exactly_when_closed",
             ),
-            CheckConstraint(condition=~Q(status=BatchStatus.IMPORTING) | Q(job__isnull=False), name="batch_has_job"),
+            CheckConstraint(
+                condition=~Q(status__in=[BatchStatus.IMPORTING, BatchStatus.PLANNED]) | Q(job__isnull=False),
+                name="batch_has_job",
+            ),
             UniqueConstraint(
                 fields=["drop_folder", "name"], condition=Q(status__in=sorted(OPEN)), name="batch_one_open_per_name"
             ),

@@ -31,6 +31,7 @@ class FolderRow:
 BATCH_FILTERS: dict[str, frozenset[str]] = {
     "held": frozenset({BatchStatus.HELD}),
     "importing": frozenset({BatchStatus.IMPORTING}),
+    "planned": frozenset({BatchStatus.PLANNED}),
     "review": frozenset({BatchStatus.NEEDS_REVIEW}),
     "imported": frozenset({BatchStatus.IMPORTED}),
     "failed": frozenset({BatchStatus.FAILED, BatchStatus.PARTIAL}),

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from hierarchy.errors import Refused
 from hierarchy.models import Project
@@ -23,6 +23,7 @@ from watcher.states import OPEN, BatchStatus
 MAX_INFLIGHT = 25
 SETTLED_AT_ONCE = 500
 EMPTY_REASON = "There was no file in it."
+PLANNED_REASON = "Its plan waits for approval: look at it on the page of its import. Nothing is imported before."
 
 # PostgreSQL names the constraint, SQLite the columns.
 _RACES = ("batch_one_open_per_name", "batch_identity", "watcher_batch.drop_folder_id, watcher_batch.name")
@@ -219,22 +220,36 @@ def _give_up_held(batch: Batch, error: OSError | Refused, *, now: datetime) -> b
 
 
 def settle_batches(*, now: datetime) -> int:
-    """Moves batches on whose import has ended; how many. Safe to run twice at once: each move is a compare-and-set."""
-    ended = Batch.objects.filter(
-        status__in=[BatchStatus.IMPORTING, BatchStatus.NEEDS_REVIEW], job__status__in=FINAL
-    ).exclude(status=BatchStatus.NEEDS_REVIEW, job__status=JobStatus.NEEDS_REVIEW)
-    chosen = ended.select_related("job").order_by("id")[:SETTLED_AT_ONCE]
+    """Moves batches on whose import has ended, or waits with its plan; how many.
+
+    Safe to run twice at once: each move is a compare-and-set.
+    """
+    under_way = Q(status__in=[BatchStatus.IMPORTING, BatchStatus.PLANNED])
+    ended = (under_way | Q(status=BatchStatus.NEEDS_REVIEW)) & Q(job__status__in=FINAL)
+    waits = Q(status=BatchStatus.IMPORTING, job__status=JobStatus.PLANNED)
+    goes_on = Q(status=BatchStatus.PLANNED) & ~Q(job__status=JobStatus.PLANNED)
+    unsettled = Batch.objects.filter(ended | waits | goes_on).exclude(
+        status=BatchStatus.NEEDS_REVIEW, job__status=JobStatus.NEEDS_REVIEW
+    )
+    chosen = unsettled.select_related("job").order_by("id")[:SETTLED_AT_ONCE]
     return sum(_settle(batch, batch.job, now=now) for batch in chosen if batch.job is not None)
 
 
 def _settle(batch: Batch, job: ImportJob, *, now: datetime) -> bool:
-    status, reason = outcome_of(job)
-    finished = job.finished_at or now
+    status, reason = standing_of(job)
+    finished = None if status in OPEN else job.finished_at or now
     try:
         move_to(batch, status, who="system", now=now, detail=reason, reason=reason, finished_at=finished)
     except StaleTransition:
         return False
     return True
+
+
+def standing_of(job: ImportJob) -> tuple[BatchStatus, str]:
+    """What an import, wherever it is, means for its delivery, and a sentence."""
+    if job.status == JobStatus.PLANNED:
+        return BatchStatus.PLANNED, PLANNED_REASON
+    return outcome_of(job) if job.status in FINAL else (BatchStatus.IMPORTING, "")
 
 
 def outcome_of(job: ImportJob) -> tuple[BatchStatus, str]:

@@ -5,10 +5,12 @@ from enum import StrEnum
 
 
 class BatchStatus(StrEnum):
-    """HELD waits for the drop folder to get a project; PARTIAL means that some files failed."""
+    """HELD waits for the drop folder to get a project, PLANNED for somebody to approve what its import would do;
+    PARTIAL means that some files failed."""
 
     HELD = "held"
     IMPORTING = "importing"
+    PLANNED = "planned"
     IMPORTED = "imported"
     NEEDS_REVIEW = "needs_review"
     PARTIAL = "partial"
@@ -18,12 +20,13 @@ class BatchStatus(StrEnum):
 
 
 B = BatchStatus
-OPEN = frozenset({B.HELD, B.IMPORTING})
+OPEN = frozenset({B.HELD, B.IMPORTING, B.PLANNED})
 _ENDS = frozenset(BatchStatus) - OPEN
 
 BATCH_NEXT: Mapping[str, frozenset[str]] = {
     B.HELD: frozenset({B.IMPORTING, B.EMPTY, B.FAILED, B.CANCELLED}),
-    B.IMPORTING: _ENDS,
+    B.IMPORTING: _ENDS | {B.PLANNED},
+    B.PLANNED: _ENDS | {B.IMPORTING},
     B.NEEDS_REVIEW: frozenset({B.IMPORTED, B.PARTIAL}),
     **{end: frozenset() for end in sorted(_ENDS - {B.NEEDS_REVIEW})},
 }

@@ -25,6 +25,7 @@ FILTER_WORDS = (
     ("", "All"),
     ("held", "Held"),
     ("importing", "Importing"),
+    ("planned", "Planned"),
     ("review", "Needs review"),
     ("imported", "Imported"),
     ("failed", "Failed"),

@@ -10,6 +10,7 @@ from watcher.states import BatchStatus, Completion
 BATCH: Mapping[str, Wording] = {
     BatchStatus.HELD: Wording("Held", Tone.WARN, "Its drop folder has no project yet."),
     BatchStatus.IMPORTING: Wording("Importing", Tone.BUSY, "Its import is under way.", live=True),
+    BatchStatus.PLANNED: Wording("Planned", Tone.WARN, "Its plan waits for approval."),
     BatchStatus.IMPORTED: Wording("Imported", Tone.GOOD, "Every file is accounted for."),
     BatchStatus.NEEDS_REVIEW: Wording("Needs review", Tone.WARN, "Some files wait in quarantine for a decision."),
     BatchStatus.PARTIAL: Wording("Partly imported", Tone.BAD, "Some files failed; the import says which and why."),

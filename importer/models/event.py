@@ -18,6 +18,7 @@ class Event(models.Model):
     conflict_id = models.PositiveBigIntegerField(null=True, blank=True)
     resolution_id = models.PositiveBigIntegerField(null=True, blank=True)
     decision_id = models.PositiveBigIntegerField(null=True, blank=True)
+    rule_set_id = models.PositiveBigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -26,6 +27,9 @@ class Event(models.Model):
             models.Index(fields=["batch_id", "id"], name="event_by_batch"),
             models.Index(
                 fields=["conflict_id", "id"], condition=Q(conflict_id__isnull=False), name="event_by_conflict"
+            ),
+            models.Index(
+                fields=["rule_set_id", "id"], condition=Q(rule_set_id__isnull=False), name="event_by_rule_set"
             ),
         ]
 

@@ -207,6 +207,39 @@ def test_a_batch_in_review_is_imported_with_the_last_decision(folder, root):
     assert batch.status == BatchStatus.IMPORTED
 
 
+def played(batch, status):
+    """Plays the pipeline: the batch's import gets as far as this."""
+    ImportJob.objects.filter(pk=batch.job_id).update(status=status)
+    services.settle_batches(now=LATER)
+    batch.refresh_from_db()
+    return batch.status
+
+
+def test_a_batch_whose_plan_waits_for_approval_says_so_and_ends_with_its_import(folder, root):
+    batch = services.claim(folder.pk, dropped(root), now=NOW)
+    assert played(batch, JobStatus.PLANNED) == BatchStatus.PLANNED
+    assert (batch.finished_at, batch.reason) == (None, services.PLANNED_REASON)
+    assert services.settle_batches(now=LATER) == 0
+    assert played(batch, JobStatus.PLANNING) == BatchStatus.IMPORTING
+    assert batch.reason == ""
+    # An approved plan that came out otherwise is asked about again.
+    assert played(batch, JobStatus.PLANNED) == BatchStatus.PLANNED
+    assert finish(batch).status == BatchStatus.IMPORTED
+
+
+def test_a_plan_that_is_not_approved_ends_its_batch_with_its_import(folder, root):
+    batch = services.claim(folder.pk, dropped(root), now=NOW)
+    played(batch, JobStatus.PLANNED)
+    assert finish(batch, JobStatus.CANCELLED, cancelled=1, imported=0).status == BatchStatus.CANCELLED
+
+
+def test_a_batch_whose_plan_waits_takes_no_place_among_the_imports_and_is_not_claimed_again(folder, root):
+    delivery = dropped(root)
+    played(services.claim(folder.pk, delivery, now=NOW), JobStatus.PLANNED)
+    assert services.importing_by_folder() == {}
+    assert services.claim(folder.pk, dropped(root, files=(b"changed",)), now=LATER) is None
+
+
 def test_a_batch_whose_import_still_runs_is_left_alone(folder, root):
     services.claim(folder.pk, dropped(root), now=NOW)
     assert services.settle_batches(now=LATER) == 0
