@@ -13,6 +13,7 @@ from hierarchy.models import Acquisition, File, Session, Subject
 from importer.core.labels import clean_label
 from importer.core.manifest import from_lines
 from importer.core.methods import FITS, NEEDS_TARGET, WORDS, Action, suggested
+from importer.core.names import parts_of
 from importer.core.states import ConflictType, Level, PlacementKind
 from importer.core.suffixes import free_name, suffixed_label, suffixed_name
 from importer.models import Conflict, Placement
@@ -241,7 +242,7 @@ def label_suggestions(conflict: Conflict) -> list[str]:
     if known:
         return known
     first = conflict.placement.items.order_by("seq").values_list("path", flat=True).first() or ""
-    names = [*first.split("/")[:-1], conflict.job.label]
+    names = [*parts_of(first)[:-1], conflict.job.label]
     return list(dict.fromkeys(clean for clean in map(clean_label, names) if clean))
 
 

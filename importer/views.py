@@ -16,6 +16,7 @@ from hierarchy.paging import number
 from hierarchy.pictures import placeholder, width_near
 from hierarchy.selectors import sees_all
 from importer import page_queries, report, services
+from importer.core.names import base_name, folder_of
 from importer.core.states import LIVE
 from importer.fragments import files_context, live_context, polled, with_progress
 from importer.instances import header_of, picture_of, stored
@@ -103,7 +104,7 @@ def item(request: HttpRequest, job_id: int, item_id: int) -> HttpResponse:
     """One source file: its picture, its header, what became of it."""
     job = visible_job(request, job_id)
     found = visible_item(job, item_id)
-    folder, _, name = found.path.rpartition("/")
+    folder, name = folder_of(found.path), base_name(found.path)
     context = {"job": job, "item": found, "folder": folder, "name": name, "version": stored(found)}
     context["neighbours"] = page_queries.neighbours(found)
     try:

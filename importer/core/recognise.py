@@ -2,6 +2,8 @@
 
 import re
 
+from importer.core.names import base_name, parts_of
+
 PREAMBLE = 132
 _EXTENSIONS = (".dcm", ".dicom", ".ima")
 _NUMBER = re.compile(r"[0-9]+")
@@ -46,13 +48,13 @@ _JUNK_STARTS = ("._", ".trash-", ".@__thumb", ".nfs0")
 
 def claims_dicom(name: str) -> bool:
     """By its base name alone: an extension, nothing but digits, or an UID of five parts, perhaps after a modality."""
-    base = name.rpartition("/")[2].lower()
+    base = base_name(name).lower()
     return base.endswith(_EXTENSIONS) or bool(_NUMBER.fullmatch(base) or _UID_NAME.fullmatch(base))
 
 
 def is_junk(path: str) -> bool:
     """True when the file, or any folder above it inside the source, is an operating system's own."""
-    return any(part in _JUNK or part.startswith(_JUNK_STARTS) for part in path.lower().split("/"))
+    return any(part in _JUNK or part.startswith(_JUNK_STARTS) for part in parts_of(path.lower()))
 
 
 def has_preamble(start: bytes) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from importer.core.labels import clean_acquisition_label, clean_label
+from importer.core.names import folder_of, parts_of
 from importer.core.records import Bad
 from importer.core.states import Level
 
@@ -76,7 +77,7 @@ class Surroundings:
         acquisition.
         """
         hidden = False
-        for folder in _upwards(path.rpartition("/")[0]):
+        for folder in _upwards(folder_of(path)):
             if folder in self._common and hidden:
                 return NO_RULE
             if folder in self._common:
@@ -113,7 +114,7 @@ def _upwards(folder: str) -> Iterator[str]:
     """The folder, then each one above it, to the root's ''."""
     yield folder
     while folder:
-        folder = folder.rpartition("/")[0]
+        folder = folder_of(folder)
         yield folder
 
 
@@ -133,7 +134,7 @@ def _attach(place: _Place) -> Attach:
 
 
 def _by_path(path: str) -> Attach | Bad:
-    folders = path.split("/")[:-1][-_BY_PATH:]
+    folders = parts_of(path)[:-1][-_BY_PATH:]
     if len(folders) < _BY_PATH:
         return NO_RULE
     labels = (clean_label(folders[0]), clean_label(folders[1]), clean_acquisition_label(folders[2]))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.db.models import Q
 
+from importer.core.names import base_name, folder_of
 from importer.core.recognise import claims_dicom, is_junk, is_series_archive
 from importer.core.states import Outcome, PlacementKind
 from importer.core.surroundings import Surroundings
@@ -44,7 +45,7 @@ def _tell_bad(around: Surroundings, job: ImportJob) -> None:
     """DICOM that cannot be read is some patient's all the same: nobody knows whose."""
     bad = Item.objects.filter(job=job, outcome__in=[Outcome.FAILED, Outcome.SKIPPED])
     for path, outcome, reason in bad.values_list("path", "outcome", "reason").iterator(chunk_size=2000):
-        folder, _, name = path.rpartition("/")
+        folder, name = folder_of(path), base_name(path)
         if is_junk(path):
             continue
         if claims_dicom(name) or is_series_archive(name) or reason.startswith(_READ_AS_DICOM):

@@ -15,7 +15,7 @@ from importer.core.folder import NotPlain, Opener, Vanished
 from importer.core.header import read_header, truncation
 from importer.core.labels import clean_file_name
 from importer.core.mapping import map_header
-from importer.core.names import raw
+from importer.core.names import base_name, folder_of, raw
 from importer.core.records import Bad, Entry, EntryKind, Header, Mapped
 from importer.core.series import gather
 from importer.core.states import Outcome, PlacementKind
@@ -100,7 +100,7 @@ def _by_listing(entry: Entry) -> Bad | None:
 
 
 def _opened(handle: int, seq: int, entry: Entry, *, zone: ZoneInfo) -> Found:
-    name = entry.path.rpartition("/")[2]
+    name = base_name(entry.path)
     if recognise.is_series_archive(name):
         return _archive(handle, seq, entry, zone=zone)
     if not recognise.claims_dicom(name) and not recognise.has_preamble(os.pread(handle, 132, 0)):
@@ -165,7 +165,7 @@ def _placement(job_id: int, one: Found) -> Placement:
     row = Placement(job_id=job_id, key=one.key, kind=one.kind, first_seq=one.seq)
     if one.kind is not PlacementKind.SERIES:
         row.count, row.bytes = 1, one.entry.size
-        row.file_name = clean_file_name(one.entry.path.rpartition("/")[2]) or "_"
+        row.file_name = clean_file_name(base_name(one.entry.path)) or "_"
     if one.mapped is not None:
         row.session_uid, row.acquisition_uid = one.mapped.session_uid, one.mapped.acquisition_uid
         row.subject_label = one.mapped.subject_label
@@ -185,6 +185,6 @@ def _contributions(chunk: Chunk, found: Sequence[Found], ids: dict[str, int]) ->
 
 def _said(ones: list[Found]) -> bytes:
     said = gather((one.seq, one.mapped) for one in ones if one.mapped is not None)
-    folders = sorted({one.entry.path.rpartition("/")[0] for one in ones})
+    folders = sorted({folder_of(one.entry.path) for one in ones})
     size = sum(one.entry.size for one in ones)
     return chunks.packed({"said": said.to_json(), "folders": folders, "count": len(ones), "bytes": size})

@@ -16,6 +16,7 @@ from importer.core import manifest
 from importer.core.filetypes import file_type
 from importer.core.labels import split_extension
 from importer.core.methods import NO_ORDER, Order
+from importer.core.names import folder_of
 from importer.core.states import ConflictType, Level, Outcome, PlacementKind, Upsert
 from importer.core.suffixes import free_name, suffixed_name
 from importer.core.tree import AliasKey, Clash, Gone, Node, Tree, alias_key
@@ -242,7 +243,7 @@ def _file(placement: Placement, node: Node) -> File:
 
 
 def _version(job: ImportJob, one: Packed, file: File, *, now: datetime) -> FileVersion:
-    sources = {member.source.rpartition("/")[0] for member in one.members}
+    sources = {folder_of(member.source) for member in one.members}
     whole = one.placement.kind != PlacementKind.SERIES
     return FileVersion(
         id=one.id,

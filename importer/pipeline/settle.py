@@ -7,6 +7,7 @@ from django.db import transaction
 
 from importer.core.facts import facts
 from importer.core.labels import clean_file_name
+from importer.core.names import parts_of
 from importer.core.records import Bad
 from importer.core.series import Disagreement, Settled, settle
 from importer.core.states import ConflictType, Level, MissingMeta, Outcome, PlacementKind
@@ -120,7 +121,7 @@ def _check_labels(job: ImportJob, placement: Placement, folders: Sequence[str]) 
 
 def _suggestions(folders: Sequence[str]) -> list[str]:
     """The names of the folders that it lay in, nearest first, each once."""
-    nearest = [part for folder in folders[:10] for part in reversed(folder.split("/")) if part]
+    nearest = [part for folder in folders[:10] for part in reversed(parts_of(folder)) if part]
     return list(dict.fromkeys(nearest))[:10]
 
 

@@ -58,3 +58,15 @@ def test_a_uid_is_well_formed(uid):
 @pytest.mark.parametrize("uid", ["", ".", "1.", ".1", "1..2", "1.2a", "1.2 ", "1.2\n", "1\\2", "1.\u0662", "1" * 65])
 def test_a_uid_is_malformed(uid):
     assert not recognise.well_formed_uid(uid)
+
+
+def test_what_a_system_leaves_in_an_archive_is_junk_too():
+    assert recognise.is_junk("x/a.zip::__MACOSX/b.dcm")
+    assert recognise.is_junk("x/a.zip::._b.dcm")
+    assert recognise.is_junk("x/._a.zip::b.dcm")
+    assert not recognise.is_junk("x/a.zip::b.dcm")
+
+
+def test_a_member_is_dicom_by_its_own_name():
+    assert recognise.claims_dicom("x/a.zip::123")
+    assert not recognise.claims_dicom("x/123::a.zip")
