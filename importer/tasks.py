@@ -7,6 +7,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from config import celery_app
+from importer import samples
 from importer.pipeline import sweep as sweeping
 from importer.pipeline.advance import Step, advance
 from importer.pipeline.resolving import open_resolutions, purge, resolve
@@ -51,9 +52,10 @@ def sweep() -> None:
 
 @celery_app.task(name="importer.tasks.drop_leftovers")
 def drop_leftovers() -> None:
-    """Now and then: what nobody finishes, and held bytes whose decision cannot be taken back any more."""
+    """Now and then: what nobody finishes, held bytes whose decision cannot be taken back any more, old samples."""
     sweeping.drop_leftovers(now=timezone.now())
     purge(now=timezone.now())
+    samples.drop_old(now=timezone.now())
 
 
 def wake_resolution(resolution_id: int) -> None:
