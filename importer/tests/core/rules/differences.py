@@ -1,0 +1,216 @@
+"""Where we and the reference libraries differ, and why. What is not on these lists fails the comparison."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+TIME_SHAPED = re.compile(r"(?:[0-9-]+ - )?[0-9]{1,4}-[0-9]{2}-[0-9]{2}T[0-9]{2}-[0-9]{2}-[0-9]{2}")
+WHOLE = "the whole case"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One field of one case, as both say it; None for nothing. `given` is the header, or (rule, file)."""
+
+    given: object
+    field: str
+    ours: object
+    theirs: object
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`decided` names what it rests on: a part of the published facts, a decision, or a standard."""
+
+    what: str
+    why: str
+    decided: str
+    holds: Callable[[Case], bool]
+
+
+def unlisted(cases: list[Case], listed: list[Difference]) -> tuple[list[Case], dict[str, int]]:
+    """The cases that nothing on the list explains, and how many each entry explains (the first that holds)."""
+    counts = {one.what: 0 for one in listed}
+    left = []
+    for case in cases:
+        reason = next((one for one in listed if one.holds(case)), None)
+        if reason is None:
+            left.append(case)
+        else:
+            counts[reason.what] += 1
+    return left, counts
+
+
+# --- headers ---------------------------------------------------------------------------------------------------------
+
+
+def tag(case: Case, keyword: str) -> str:
+    return case.given.get(keyword, "")
+
+
+def text(case: Case, keyword: str) -> str:
+    return tag(case, keyword).strip()
+
+
+def of_time(case: Case) -> bool:
+    """A time, a label made of one, or an age counted to one."""
+    made = case.field.endswith("label") and any(TIME_SHAPED.fullmatch(str(one)) for one in (case.ours, case.theirs))
+    counted = case.field == "session.age" and not re.match("[0-9]", tag(case, "PatientAge"))
+    return case.field.endswith("timestamp") or made or counted
+
+
+def any_of(case: Case, pattern: str, suffix: str) -> bool:
+    """Any of the date or time elements, without padding, is like the pattern."""
+    return any(
+        re.fullmatch(pattern, value.strip()) for keyword, value in case.given.items() if keyword.endswith(suffix)
+    )
+
+
+def has_date_alone(case: Case) -> bool:
+    alone = any(
+        text(case, f"{what}Date") and not text(case, f"{what}Time") for what in ("Study", "Series", "Acquisition")
+    )
+    return alone or any_of(case, "[0-9]{8}", "DateTime")
+
+
+def broken_date(case: Case) -> bool:
+    dates = any_of(case, r"20201399|20200230|2020\.01\.02", "Date")
+    return of_time(case) and (dates or any_of(case, "20201399[0-9]+", "DateTime"))
+
+
+def same_but_spaces(case: Case) -> bool:
+    squeezed = re.sub(r" - +", " - ", str(case.theirs)).strip()
+    return case.field.endswith("label") and squeezed == case.ours
+
+
+HEADERS = [
+    Difference(
+        "refused without its UIDs",
+        "An instance without SOP, study and series UID can be placed, but never told apart from another one.",
+        "decisions, What is DICOM",
+        lambda case: (
+            case.field == WHOLE
+            and not all(text(case, uid) for uid in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
+        ),
+    ),
+    Difference(
+        "a weight of several values",
+        "Theirs raises on a list and the file fails; ours leaves the field empty, as for any tag that says nonsense.",
+        "flywheel (b.2): a failure in one field is never fatal",
+        lambda case: case.field == WHOLE and "\\" in tag(case, "PatientWeight") and case.theirs == "TypeError",
+    ),
+    Difference(
+        "outer spaces of a label",
+        "Ours trims both sides; theirs keeps those in front.",
+        "decisions, Header to hierarchy",
+        same_but_spaces,
+    ),
+    Difference(
+        "a description of which nothing is left",
+        "Dots only: ours goes on to the next source of a label, theirs ends with an empty one.",
+        "flywheel (b.3): a label that ends up empty is missing",
+        lambda case: (
+            case.field.endswith("label")
+            and any(set(text(case, keyword)) == {"."} for keyword in ("StudyDescription", "SeriesDescription"))
+        ),
+    ),
+    Difference(
+        "a series number that is none",
+        "Several values or no number: ours takes the first number or no prefix, theirs writes what it has.",
+        "flywheel (b.2), DICOM PS3.5 6.2 (IS)",
+        lambda case: case.field == "acquisition.label" and text(case, "SeriesNumber") in {"3\\4", "x", "12.0"},
+    ),
+    Difference(
+        "an offset that cannot be",
+        "UTC+15 and words are no offsets: ours reads the time without, theirs has no time or one a day off.",
+        "flywheel (b.2): a failure in one field is never fatal; DICOM PS3.3 C.12.1.1.8",
+        lambda case: of_time(case) and text(case, "TimezoneOffsetFromUTC") in {"UTC", "+1500"},
+    ),
+    Difference(
+        "an offset makes labels of times",
+        "Ours shows the hour at the scanner, theirs that of the worker's own zone.",
+        "flywheel (i.4) 20: nothing depends on the worker's zone",
+        lambda case: (
+            case.field.endswith("label")
+            and TIME_SHAPED.fullmatch(str(case.ours)) is not None
+            and TIME_SHAPED.fullmatch(str(case.theirs)) is not None
+            and (bool(text(case, "TimezoneOffsetFromUTC")) or any_of(case, r".*[+-][0-9]{4}", "DateTime"))
+        ),
+    ),
+    Difference(
+        "a date that is not whole",
+        "A year, or a year and a month: theirs fills in January, or reads six digits as year, month and day.",
+        "flywheel (b.2): a broken date yields no time",
+        lambda case: of_time(case) and (any_of(case, "202001|1980", "Date") or any_of(case, "2020", "DateTime")),
+    ),
+    Difference(
+        "the year 1",
+        "A filler, not a year of images.",
+        "flywheel (b.2): a broken date yields no time",
+        lambda case: of_time(case) and any_of(case, "00010101", "Date"),
+    ),
+    Difference(
+        "a broken date, and another time to go by",
+        "Ours goes on with the list of sources, to the time in the UID; theirs stops at an element that is there.",
+        "flywheel (b.2), order of sources",
+        broken_date,
+    ),
+    Difference(
+        "a broken time of day",
+        "Ours takes HHMMSS and its beginnings and else looks further; theirs reads 03:04:05 and stops at 250000.",
+        "DICOM PS3.5 6.2 (TM); flywheel (b.2), order of sources",
+        lambda case: of_time(case) and any_of(case, "03:04:05|250000|noon", "Time"),
+    ),
+    Difference(
+        "a leap second",
+        "Ours is the second before it, theirs is no time at all.",
+        "DICOM PS3.5 6.2 (TM): 60 is allowed",
+        lambda case: of_time(case) and any_of(case, "235960", "Time"),
+    ),
+    Difference(
+        "an offset and a date without a time",
+        "Theirs reads the offset as the time of day, or sets noon after it has gone to its own zone.",
+        "flywheel (b.2): a date without a time is 12:00:00",
+        lambda case: of_time(case) and bool(text(case, "TimezoneOffsetFromUTC")) and has_date_alone(case),
+    ),
+    Difference(
+        "a time with an offset of its own beside the header's",
+        "Ours takes the time's own; theirs puts one behind the other.",
+        "DICOM PS3.5 6.2 (DT)",
+        lambda case: (
+            of_time(case) and bool(text(case, "TimezoneOffsetFromUTC")) and any_of(case, r".*[+-][0-9]{4}", "DateTime")
+        ),
+    ),
+    Difference(
+        "an offset moves the day of an age",
+        "Ours counts to the day at the scanner, theirs to that of the worker's own zone.",
+        "flywheel (i.4) 20: nothing depends on the worker's zone",
+        lambda case: (
+            case.field == "session.age"
+            and bool(text(case, "TimezoneOffsetFromUTC"))
+            and None not in {case.ours, case.theirs}
+            and abs(case.ours - case.theirs) == 86_400
+        ),
+    ),
+    Difference(
+        "letters of sex and age",
+        "Only the codes of the standard: theirs takes small letters and words, too, and no spaces in front.",
+        "flywheel (b.2): M, F, O, anything else is dropped; DICOM PS3.5 6.2 (AS)",
+        lambda case: (
+            (case.field == "subject.sex" and text(case, "PatientSex") in {"m", "MALE"})
+            or (case.field == "session.age" and tag(case, "PatientAge") in {"60y", "  60Y"})
+        ),
+    ),
+    Difference(
+        "a weight below nothing",
+        "Nobody weighs less than nothing.",
+        "flywheel (b.2): a failure in one field leaves it empty",
+        lambda case: case.field == "session.weight" and text(case, "PatientWeight").startswith("-"),
+    ),
+    Difference(
+        "a name in several scripts",
+        "Ours takes the first of them, theirs all with the = between.",
+        "DICOM PS3.5 6.2.1.1",
+        lambda case: case.field.startswith("subject.") and "=" in tag(case, "PatientName"),
+    ),
+]
