@@ -10,23 +10,31 @@ from importer.models import Chunk, ImportJob, Placement, move_to
 from importer.pipeline import chunks
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.decide import decide_all
-from importer.pipeline.finish import outcomes
+from importer.pipeline.forecast import forecast
 from importer.pipeline.leases import Lease
 from importer.pipeline.place import place_all
+from importer.pipeline.replan import asked_anew, begin_again
 from importer.pipeline.settle import settle_all
 from importer.pipeline.worker import Worker
 
 
 def plan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
-    """Goes on where a killed one was: labels and places, then (after COMPARE) outcomes, then the slices to move."""
+    """Goes on where a killed one was: labels and places, then (after COMPARE) outcomes, then the slices to move.
+
+    An approved plan keeps its labels; where it comes out otherwise than approved, it waits again instead.
+    """
     if not job.compare_done and not Chunk.objects.filter(job=job, work=Work.COMPARE).exists():
-        settle_all(job, lease)
+        if job.approvals:
+            begin_again(job, lease)
+        else:
+            settle_all(job, lease)
         place_all(job, lease)
         _ask(job, lease, worker=worker)
         job.refresh_from_db()
     if job.compare_done:
         decide_all(job, lease)
-        _go_on(job, lease, worker=worker)
+        if not asked_anew(job, lease, worker=worker):
+            _go_on(job, lease, worker=worker)
 
 
 def _ask(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
@@ -48,16 +56,10 @@ def _go_on(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     following = JobStatus.TRANSFERRING if slices else JobStatus.FINISHING
     if job.dry_run:
         slices, following = [], JobStatus.PLANNED
-    sums: dict[str, Any] = _forecast(job) if following == JobStatus.PLANNED else {}
+    sums: dict[str, Any] = forecast(job) if following == JobStatus.PLANNED else {}
     with transaction.atomic():
         lease.fence()
         chunks.add(job.pk, slices)
         planned = moves.aggregate(total=Sum("bytes"))["total"] or 0
         move_to(job, following, who=SYSTEM, now=worker.now(), bytes_planned=planned, **sums)
         transaction.on_commit(lambda: worker.wake(job.pk, len(slices)))
-
-
-def _forecast(job: ImportJob) -> dict[str, int]:
-    """A plan's outcomes are final ones: only what would be imported is not counted yet."""
-    counts = outcomes(job.pk)
-    return {outcome.value: counts.get(outcome, 0) for outcome in (Outcome.SKIPPED, Outcome.CONFLICT, Outcome.FAILED)}
