@@ -12,6 +12,7 @@ from hierarchy.models import Project
 from hierarchy.selectors import Actor, visible_projects
 from importer.core.states import FINAL, LIVE, ConflictStatus, JobStatus, Outcome
 from importer.models import Conflict, Event, ImportJob, Item
+from importer.pipeline.forecast import DESELECTED, MOVES
 
 if TYPE_CHECKING:
     from django_stubs_ext import WithAnnotations
@@ -105,13 +106,18 @@ class Ended(TypedDict):
 
 def items_of(job: ImportJob) -> "QuerySet[WithAnnotations[Item, Ended]]":
     """Each with `ended` and `because`: its own outcome and reason, or those of its Placement."""
+    left_out = Q(outcome__isnull=True, placement__deselected=True, placement__outcome__in=MOVES)
     return (
         Item.objects.filter(job=job)
         .select_related("placement")
         .annotate(
-            ended=Coalesce("outcome", "placement__outcome"),
+            ended=Case(
+                When(left_out, then=Value(Outcome.SKIPPED.value)),
+                default=Coalesce("outcome", "placement__outcome"),
+            ),
             because=Case(
                 When(outcome__isnull=False, then=F("reason")),
+                When(left_out, then=Value(DESELECTED)),
                 default=Coalesce("placement__reason", Value(""), output_field=TextField()),
                 output_field=TextField(),
             ),

@@ -15,6 +15,7 @@ from typing import Any
 from importer.core.states import FINAL, Level, Outcome, PlacementKind, Upsert
 from importer.models import Conflict, Event, ImportJob, Item, Placement
 from importer.pipeline.decide import path_of
+from importer.pipeline.forecast import DESELECTED, MOVES
 from importer.report_digests import Digests, Standing, standing
 
 PAGE = 2000
@@ -94,6 +95,8 @@ def _row(job: ImportJob, item: Item, placement: Placement | None) -> Row:
     outcome, reason = item.outcome, item.reason
     if outcome is None and placement is not None:
         outcome, reason = placement.outcome, placement.reason
+    if placement is not None and placement.deselected and item.outcome is None and outcome in MOVES:
+        outcome, reason = Outcome.SKIPPED, DESELECTED
     if job.status in FINAL and outcome in {None, Outcome.PLANNED}:
         outcome, reason = Outcome.CANCELLED, NOT_REACHED
     return Row(item, placement, outcome or "", "" if outcome == Outcome.IMPORTED else reason)

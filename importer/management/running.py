@@ -144,11 +144,18 @@ def tell(job: ImportJob, *, stream_is_taken: bool) -> None:
         sums = {"planned": job.discovered - sum(sums.values()), **sums}
     counts = ", ".join(f"{count:,} {name}" for name, count in sums.items())
     stream.write(f"Import {job.pk} {job.status.replace('_', ' ')}: {job.discovered:,} files found: {counts}.\n")
+    if job.status == JobStatus.PLANNED and job.plan_changed:
+        stream.write(
+            f"{job.plan_changed:,} came out otherwise than approved, so nothing was run: look at the plan "
+            f"and approve it again (`manage.py import_report {job.pk}`, `manage.py approve_import {job.pk}`).\n"
+        )
     if job.error:
         stream.write(f"{job.error}\n")
 
 
 def exit_code(job: ImportJob) -> int:
     if job.status not in {JobStatus.COMPLETED, JobStatus.NEEDS_REVIEW, JobStatus.PLANNED} or job.failed:
+        return FAILED
+    if job.status == JobStatus.PLANNED and job.plan_changed:
         return FAILED
     return QUARANTINED if job.conflict else CLEAN
