@@ -1,0 +1,96 @@
+"""What a command line adds to a rule set, as a text of rules again: so that a job keeps one text of what ran."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import yaml
+
+from importer.core.rules.mappings import mapping
+from importer.core.rules.model import DICOM
+from importer.core.rules.parsing import parse
+from importer.core.rules.problems import Problem, RuleError, Wrong
+from importer.core.states import Level
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Additions:
+    """`include` and `exclude` narrow the whole set; a mapping goes before those of each rule that can read its fields;
+    defaults and overrides win over those of the rules."""
+
+    level: Level | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    mappings: tuple[str, ...] = ()
+    defaults: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        return any(getattr(self, one.name) for one in fields(self))
+
+
+def merged(text: str, additions: Additions) -> str:
+    """The text with the additions in it. Raises RuleError, with the problems of the text or of what is added."""
+    parse(text)
+    if not additions.any:
+        return text
+    document = yaml.safe_load(text)
+    document = {"rules": document} if isinstance(document, list) else dict(document)
+    for key in ("include", "exclude"):
+        _join(document, key, getattr(additions, key), refuse=key == "include")
+    document["rules"] = [_with(rule, additions) for rule in document["rules"]]
+    made = yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=1000)
+    parse(made)
+    return made
+
+
+def _join(document: dict[str, Any], key: str, added: Sequence[str], *, refuse: bool) -> None:
+    """Include is any of its filters: two lists of them cannot be joined without taking more, so one must be empty."""
+    standing = _listed(document.get(key))
+    if standing and added and refuse:
+        raise RuleError([Problem(1, 1, "The rule set narrows its files by include itself: change it there.")])
+    if standing or added:
+        document[key] = [*standing, *added]
+
+
+def _with(rule: dict[str, Any], additions: Additions) -> dict[str, Any]:
+    made = {_PLURAL.get(key, key): value for key, value in rule.items()}
+    if additions.level is not None:
+        made["level"] = additions.level.value
+    mappings = [line for line in additions.mappings if _fits(line, dicom=made.get("type") == DICOM)]
+    if (mappings or additions.level) and made.pop("beside_dicom", False):
+        made.setdefault("name", "")
+    if mappings:
+        made["mappings"] = [*mappings, *_listed(made.get("mappings"))]
+    for key, lines in (("defaults", additions.defaults), ("overrides", additions.overrides)):
+        if lines:
+            made[key] = [*_unless(_listed(made.get(key)), lines), *lines]
+    return made
+
+
+_PLURAL = {"mapping": "mappings", "default": "defaults", "override": "overrides"}
+
+
+def _fits(line: str, *, dicom: bool) -> bool:
+    """A mapping that reads the header says nothing to a rule that is not about DICOM."""
+    try:
+        mapping(line, dicom=True)
+    except Wrong as error:
+        raise RuleError([Problem(1, error.at + 1, f"--mapping {line}: {error.said}")]) from None
+    try:
+        mapping(line, dicom=dicom)
+    except Wrong:
+        return False
+    return True
+
+
+def _listed(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{key}={'' if one is None else one}" for key, one in value.items()]
+    return [value] if isinstance(value, str) else list(value or [])
+
+
+def _unless(standing: Sequence[str], added: Sequence[str]) -> list[str]:
+    fresh = {line.partition("=")[0].strip() for line in added}
+    return [line for line in standing if line.partition("=")[0].strip() not in fresh]
