@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from importer.core.rules.fields import destination
 from importer.core.rules.mappings import mapping
 from importer.core.rules.model import DICOM
 from importer.core.rules.parsing import parse
@@ -30,12 +31,22 @@ class Additions:
         return any(getattr(self, one.name) for one in fields(self))
 
 
+class _Texts(yaml.SafeLoader):
+    """Reads `01` and `2020-01-02` as they are written: only true, false and nothing are no texts."""
+
+
+_Texts.yaml_implicit_resolvers = {
+    first: [one for one in known if one[0] in {"tag:yaml.org,2002:bool", "tag:yaml.org,2002:null"}]
+    for first, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
 def merged(text: str, additions: Additions) -> str:
     """The text with the additions in it. Raises RuleError, with the problems of the text or of what is added."""
     parse(text)
     if not additions.any:
         return text
-    document = yaml.safe_load(text)
+    document = yaml.load(text, Loader=_Texts)  # noqa: S506  a SafeLoader
     document = {"rules": document} if isinstance(document, list) else dict(document)
     for key in ("include", "exclude"):
         _join(document, key, getattr(additions, key), refuse=key == "include")
@@ -92,5 +103,14 @@ def _listed(value: Any) -> list[str]:
 
 
 def _unless(standing: Sequence[str], added: Sequence[str]) -> list[str]:
-    fresh = {line.partition("=")[0].strip() for line in added}
-    return [line for line in standing if line.partition("=")[0].strip() not in fresh]
+    """What is added sets a field whatever word either of them uses for it."""
+    fresh = {_field(line) for line in added}
+    return [line for line in standing if _field(line) not in fresh]
+
+
+def _field(line: str) -> str:
+    word = line.partition("=")[0]
+    try:
+        return destination(word).name
+    except Wrong:
+        return word

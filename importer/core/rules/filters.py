@@ -14,7 +14,10 @@ from importer.core.rules.fields import SOURCE_FIELDS, representation, source
 from importer.core.rules.problems import Wrong
 
 SEPARATOR = "::"
-_FORM = "A filter is a field, an operator and a value, such as path=~*.dcm; the operators are =, =~, !=, !~, <, >, <= and >=."
+_FORM = (
+    "A filter is a field, an operator and a value, such as path=~*.dcm. "
+    "The operators are =, =~, !=, !~, <, >, <= and >=."
+)
 _EXPRESSION = re.compile(r"\s*(?P<field>[^=!<>~]*?)\s*(?P<op>=~|!~|==|!=|<=|>=|=|<|>)(?P<value>.*)", re.DOTALL)
 _SIZE = re.compile(r"(\d{1,18}(?:\.\d{0,6})?)\s*([KMGTPE]?)(?:i?B)?", re.IGNORECASE)
 _TIME = re.compile(
