@@ -16,11 +16,16 @@ from hierarchy.models import Project, Role
 from hierarchy.services import require
 from importer import tasks
 from importer.core.names import printable, raw
+from importer.core.rules.model import RuleSet
 from importer.core.states import FINAL, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
-from importer.models import Event, ImportJob, StaleTransition
+from importer.models import Event, ImportJob, RuleSetVersion, StaleTransition
 from importer.pipeline.advance import ask_to_cancel
 from importer.pipeline.worker import Worker
+from importer.rule_choice import Chosen, parsed, resolve
 from storages.places import archive, quarantine
+
+# What rules are called that came with an import and do not name themselves.
+OWN_RULES = "own rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +38,17 @@ class ImportRequest:
     label: str
     who: str
     description: str = ""
-    strategy: Strategy = Strategy.REVIEW
-    # None: the project's own, or else the site's (PRATIQUE_UID_SCOPE).
+    # None, in all three: as the rules say; else review, the project's own or the site's (PRATIQUE_UID_SCOPE), and hold.
+    strategy: Strategy | None = None
     uid_scope: UidScope | None = None
-    missing_meta: MissingMeta = MissingMeta.HOLD
+    missing_meta: MissingMeta | None = None
     limit: int | None = None
     dry_run: bool = False
-    rules: str = "standard"
+    # The name of a rule set; None: the default of the project, its group or the site.
+    rules: str | None = None
+    # Rules of this import alone, or those of an earlier one: then `rules` is what they are called.
+    rules_text: str = ""
+    rules_version: RuleSetVersion | None = None
     zone: str = field(default_factory=lambda: settings.TIME_ZONE)
 
 
@@ -50,21 +59,32 @@ def who_is(user: AbstractBaseUser) -> str:
 def start_import(request: ImportRequest, *, actor: User | None, now: datetime, enqueue: bool = True) -> ImportJob:
     """Makes the job and, on commit, wakes a worker; safe inside a caller's transaction.
 
-    Raises NotAllowed for whoever may not upload to the project, Refused for a source that may not be read.
+    Raises NotAllowed for whoever may not upload to the project, Refused for a source that may not be read and for a
+    rule set that is not there, BadRules for rules that are wrong.
     """
     require(actor, Role.UPLOADER, project=request.project)
     root = checked_source(request.source_root)
-    if request.rules != "standard":
-        raise Refused(f"There is no rule set {request.rules}: the only one is standard.")
+    chosen = _chosen(request, actor)
+    rules = parsed(chosen.text)
     with transaction.atomic():
-        job = _new_job(request, root=root, actor=actor, now=now)
+        job = _new_job(request, chosen, rules, root=root, actor=actor, now=now)
         Event.objects.create(at=now, who=request.who, what="started", job_id=job.pk)
         if enqueue:
             transaction.on_commit(partial(tasks.wake, job.pk, 1))
     return job
 
 
-def _new_job(request: ImportRequest, *, root: bytes, actor: User | None, now: datetime) -> ImportJob:
+def _chosen(request: ImportRequest, actor: User | None) -> Chosen:
+    if not request.rules_text:
+        return resolve(request.project, request.rules, actor=actor)
+    name = request.rules or parsed(request.rules_text).name or OWN_RULES
+    return Chosen(name=name[:64], text=request.rules_text, version=request.rules_version)
+
+
+def _new_job(
+    request: ImportRequest, chosen: Chosen, rules: RuleSet, *, root: bytes, actor: User | None, now: datetime
+) -> ImportJob:
+    own_scope = request.project.uid_scope or settings.PRATIQUE_UID_SCOPE
     return ImportJob.objects.create(
         project=request.project,
         label=request.label[:255],
@@ -73,10 +93,12 @@ def _new_job(request: ImportRequest, *, root: bytes, actor: User | None, now: da
         source_root=printable(root),
         who=request.who,
         actor=actor,
-        rules=request.rules,
-        strategy=request.strategy,
-        uid_scope=request.uid_scope or request.project.uid_scope or settings.PRATIQUE_UID_SCOPE,
-        missing_meta=request.missing_meta,
+        rules=chosen.name,
+        rules_text=chosen.text,
+        rules_version=chosen.version,
+        strategy=request.strategy or rules.strategy or Strategy.REVIEW,
+        uid_scope=request.uid_scope or rules.uid_scope or own_scope,
+        missing_meta=request.missing_meta or rules.missing_meta or MissingMeta.HOLD,
         limit=request.limit,
         dry_run=request.dry_run,
         zone=request.zone,
@@ -150,5 +172,8 @@ def _again(before: ImportJob, *, who: str) -> ImportRequest:
         limit=before.limit,
         dry_run=before.dry_run,
         rules=before.rules,
+        # Empty: the built-in ones, which that import ran before its text was kept.
+        rules_text=before.rules_text,
+        rules_version=before.rules_version,
         zone=before.zone,
     )

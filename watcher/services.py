@@ -116,6 +116,8 @@ def _start(folder: DropFolder, project: Project, batch: Batch, *, now: datetime)
         source_root=folder_of(folder, batch),
         label=batch.label,
         who=device(folder),
+        rules=folder.rule_set or None,
+        dry_run=folder.preview,
     )
     return start_import(request, actor=None, now=now)
 

@@ -38,14 +38,14 @@ class Command(BaseCommand):
         parser.add_argument("--create", action="store_true", help="make the group and the project if they are missing")
         parser.add_argument("--label", help="what the import is called (default: the folder's name)")
         parser.add_argument("--description", default="")
-        parser.add_argument("--rule-set", default="standard")
-        parser.add_argument("--conflict-strategy", default="review", choices=[s.value for s in Strategy])
+        parser.add_argument("--rule-set", metavar="NAME", help="default: that of the project, its group or the site")
+        parser.add_argument("--conflict-strategy", choices=[s.value for s in Strategy])
         parser.add_argument(
             "--uid-scope",
             help="where a UID may be only once (default: as the project says)",
             choices=[s.value for s in UidScope],
         )
-        parser.add_argument("--missing-meta", default="hold", choices=[m.value for m in MissingMeta])
+        parser.add_argument("--missing-meta", choices=[m.value for m in MissingMeta])
         parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
         parser.add_argument(
             "--transfer", default="auto", choices=["auto", "copy", "hardlink", "symlink", "move", "reference"]
@@ -102,9 +102,9 @@ def _request(options: dict[str, Any], project: Project, *, who: str) -> ImportRe
         label=options["label"] or os.fsencode(root.name).decode(errors="replace"),
         description=options["description"],
         who=who,
-        strategy=Strategy(options["conflict_strategy"]),
+        strategy=Strategy(options["conflict_strategy"]) if options["conflict_strategy"] else None,
         uid_scope=UidScope(options["uid_scope"]) if options["uid_scope"] else None,
-        missing_meta=MissingMeta(options["missing_meta"]),
+        missing_meta=MissingMeta(options["missing_meta"]) if options["missing_meta"] else None,
         limit=options["limit"],
         dry_run=options["dry_run"],
         rules=options["rule_set"],
