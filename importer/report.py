@@ -43,9 +43,9 @@ class Row:
 
 def audit_csv(job: ImportJob) -> Iterator[str]:
     """Exactly AUDIT_COLUMNS."""
-    yield _csv([AUDIT_COLUMNS])
+    yield csv_lines([AUDIT_COLUMNS])
     for page in _pages(job):
-        yield _csv(_audit_cells(row) for row in page)
+        yield csv_lines(_audit_cells(row) for row in page)
 
 
 def audit_jsonl(job: ImportJob) -> Iterator[str]:
@@ -59,9 +59,9 @@ def audit_jsonl(job: ImportJob) -> Iterator[str]:
 
 def conflict_csv(job: ImportJob) -> Iterator[str]:
     """Exactly CONFLICT_COLUMNS, every conflict ever detected."""
-    yield _csv([CONFLICT_COLUMNS])
+    yield csv_lines([CONFLICT_COLUMNS])
     for page in _conflict_pages(job):
-        yield _csv(_conflict_cells(conflict).values() for conflict in page)
+        yield csv_lines(_conflict_cells(conflict).values() for conflict in page)
 
 
 def conflict_jsonl(job: ImportJob) -> Iterator[str]:
@@ -227,7 +227,8 @@ def _history(page: Sequence[Conflict]) -> dict[int | None, list[dict[str, Any]]]
     }
 
 
-def _csv(rows: Iterable[Iterable[object]]) -> str:
+def csv_lines(rows: Iterable[Iterable[object]]) -> str:
+    """Whole lines, with cells defused that a spreadsheet would run."""
     out = io.StringIO()
     csv.writer(out).writerows([_defused(cell) for cell in row] for row in rows)
     return out.getvalue()
