@@ -8,7 +8,7 @@ from importer.core.records import Header
 from importer.core.rules.model import SourceFile
 from importer.core.rules.parsing import parse
 from importer.core.rules.samples import EXAMPLES, Fact, named
-from importer.core.rules.trials import Fate, Wish, try_rules
+from importer.core.rules.trials import Fate, Wish, every_row, try_rules
 
 DICOM = "- type: dicom\n"
 PATHS = "- name: By path\n  mappings: path={subject}/{session}/{acquisition}/*\n"
@@ -134,6 +134,13 @@ def test_when_the_time_is_up_it_says_how_far_it_came():
     asked = iter([False, False, True])
     trial = tried(DICOM, [plain("a"), plain("b"), plain("c")], is_late=lambda: next(asked))
     assert (trial.looked, trial.total, len(trial.rows)) == (2, 3, 2)
+
+
+def test_all_files_may_be_asked_for_at_once():
+    facts = [plain(f"a/b/c/{n}.txt") for n in range(120)]
+    rows = list(every_row(parse("- beside_dicom: true\n"), facts, zone=ZoneInfo("UTC")))
+    assert [row.number for row in rows] == list(range(120))
+    assert rows[-1].result.place == ("a", "b", "c", "119.txt")
 
 
 def test_a_page_behind_the_end_is_empty():
