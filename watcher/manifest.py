@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from importer.core.folder import MAX_DEPTH
+from importer.core.listed import MAX_DEPTH
 from importer.core.recognise import is_junk
 from watcher.readiness import Mark, is_temporary
 

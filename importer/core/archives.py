@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from typing import IO, BinaryIO
 
-from importer.core.header import read_header
+from importer.core.header import DEFAULT_TAGS, read_header
 from importer.core.manifest import Member
 from importer.core.recognise import PREAMBLE, claims_dicom, has_preamble, is_junk
 from importer.core.records import Bad, Header
@@ -17,23 +17,23 @@ MOST_INFLATED = 1024 * 1024
 # zipfile reads an archive's whole directory at once: this many bytes list about half a million members.
 MOST_DIRECTORY = 32 * 1024 * 1024
 # Others inflate without a bound on what comes out of one call.
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
+METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 0x1
 _NOT_A_ZIP = Bad("failed", "Unreadable: not a zip archive")
-_BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, NotImplementedError)
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OverflowError, NotImplementedError)
 
 
-def first_member_header(stream: BinaryIO) -> Header | Bad:
+def first_member_header(stream: BinaryIO, *, wanted: frozenset[str] = DEFAULT_TAGS) -> Header | Bad:
     """The header of the first member, in name order, that is DICOM by name or by content.
 
     `pixels` are places inside the member. At most 1 MiB comes out of the archive. Raises OSError alone, where the
     world below fails.
     """
-    careful = _Careful(stream)
+    careful = Careful(stream)
     try:
         with zipfile.ZipFile(careful) as archive:
-            return _first(archive)
-    except _BROKEN:
+            return _first(archive, wanted=wanted)
+    except BROKEN:
         # zipfile takes a failing disk for a file that is no archive.
         if careful.trouble is not None:
             raise careful.trouble from None
@@ -45,12 +45,12 @@ def member_digests(stream: BinaryIO, *, most: int) -> list[Member] | None:
 
     None where the archive cannot be read whole, names a member twice, or inflates beyond that. Raises OSError alone.
     """
-    careful = _Careful(stream)
+    careful = Careful(stream)
     try:
         with zipfile.ZipFile(careful) as archive:
             infos = _readable(archive, most=most)
             return None if infos is None else [_digested(archive, info) for info in infos]
-    except _BROKEN:
+    except BROKEN:
         if careful.trouble is not None:
             raise careful.trouble from None
         return None
@@ -58,7 +58,7 @@ def member_digests(stream: BinaryIO, *, most: int) -> list[Member] | None:
 
 def _readable(archive: zipfile.ZipFile, *, most: int) -> list[zipfile.ZipInfo] | None:
     infos = sorted((info for info in archive.infolist() if not info.is_dir()), key=lambda info: info.filename)
-    odd = any(info.flag_bits & _ENCRYPTED or info.compress_type not in _METHODS for info in infos)
+    odd = any(info.flag_bits & _ENCRYPTED or info.compress_type not in METHODS for info in infos)
     twice = len({info.filename for info in infos}) < len(infos)
     return None if odd or twice or sum(info.file_size for info in infos) > most else infos
 
@@ -72,7 +72,7 @@ def _digested(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     return Member(info.filename, info.file_size, content.hexdigest())
 
 
-class _Careful(io.RawIOBase):
+class Careful(io.RawIOBase):
     """Refuses what only a hostile archive asks for; `trouble` keeps the error of the world below."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -82,6 +82,11 @@ class _Careful(io.RawIOBase):
 
     def readable(self) -> bool:
         return True
+
+    def taken(self) -> OSError | None:
+        """The trouble, once: what comes after it may go well."""
+        trouble, self.trouble = self.trouble, None
+        return trouble
 
     def seekable(self) -> bool:
         return True
@@ -122,10 +127,10 @@ class _Purse:
         return data
 
 
-def _first(archive: zipfile.ZipFile) -> Header | Bad:
+def _first(archive: zipfile.ZipFile, *, wanted: frozenset[str]) -> Header | Bad:
     purse, bad = _Purse(), Bad("failed", "Unreadable: no DICOM in the archive")
     for info in _members(archive):
-        found = _header(archive, info, purse=purse)
+        found = _header(archive, info, purse=purse, wanted=wanted)
         if isinstance(found, Header):
             return found
         if found is not None and found.outcome == "failed":
@@ -139,17 +144,19 @@ def _members(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
             yield info
 
 
-def _header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, purse: _Purse) -> Header | Bad | None:
+def _header(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, *, purse: _Purse, wanted: frozenset[str]
+) -> Header | Bad | None:
     """None where the member is no DICOM."""
     if info.flag_bits & _ENCRYPTED:
         return Bad("failed", "Unreadable: the archive is encrypted")
-    if info.compress_type not in _METHODS:
+    if info.compress_type not in METHODS:
         return Bad("failed", "Unreadable: the archive's compression is not supported")
     with archive.open(info) as member:
         start = purse.read(member, PREAMBLE)
         if not (has_preamble(start) or claims_dicom(info.filename)):
             return None
-        return read_header(_Growing(member, start, purse=purse), size=info.file_size)
+        return read_header(_Growing(member, start, purse=purse), size=info.file_size, wanted=wanted)
 
 
 class _Growing:

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Self
 
-from importer.core.names import printable, raw
+from importer.core.listed import MAX_DEPTH, changed, identity, modified
+from importer.core.members import REFUSED, Archive, NoArchive, Spoiled
+from importer.core.names import archive_and_member, printable, raw
 from importer.core.records import Entry, EntryKind
 
-MAX_DEPTH = 64
-MOST_NS = 2**63 - 1
 # So many names of one folder are sorted in memory; more go through sorted runs on disk.
 RUN = 100_000
 
@@ -178,9 +178,7 @@ def _entry(parts: tuple[bytes, ...], found: os.stat_result) -> Entry:
     elif not stat.S_ISREG(found.st_mode):
         kind = EntryKind.SPECIAL
     size = found.st_size if kind is EntryKind.FILE else 0
-    return Entry(
-        path=printable(b"/".join(parts)), kind=kind, size=size, mtime_ns=modified(found), inode=identity(found)
-    )
+    return _listed(printable(b"/".join(parts)), kind, size, found)
 
 
 def _hidden(parts: tuple[bytes, ...]) -> Entry:
@@ -188,18 +186,11 @@ def _hidden(parts: tuple[bytes, ...]) -> Entry:
 
 
 def _folder_entry(parts: tuple[bytes, ...], found: os.stat_result, kind: EntryKind) -> Entry:
-    path = printable(b"/".join(parts)) + "/"
-    return Entry(path=path, kind=kind, size=0, mtime_ns=modified(found), inode=identity(found))
+    return _listed(printable(b"/".join(parts)) + "/", kind, 0, found)
 
 
-def identity(found: os.stat_result) -> str:
-    """Device and inode: what a file is, whatever it is called."""
-    return f"{found.st_dev:x}:{found.st_ino:x}"
-
-
-def modified(found: os.stat_result) -> int:
-    """Nanoseconds since 1970, in 64 bits: file systems hold times that no database does."""
-    return max(-MOST_NS, min(MOST_NS, found.st_mtime_ns))
+def _listed(path: str, kind: EntryKind, size: int, found: os.stat_result) -> Entry:
+    return Entry(path, kind, size, mtime_ns=modified(found), inode=identity(found), ctime_ns=changed(found))
 
 
 def _opened_root(root: bytes) -> int:
@@ -216,19 +207,24 @@ class Opener:
     def __init__(self, root: bytes) -> None:
         self._root = _opened_root(root)
         self._chain: list[tuple[bytes, int]] = []
+        self._archive: tuple[str, Archive] | None = None
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._close_archive()
         self._cut(0)
         os.close(self._root)
 
     def open(self, path: str) -> int:
-        """A handle on a regular file, for the caller to close.
+        """A handle on a regular file, or on what is inside an archive's member, for the caller to close.
 
-        Raises Vanished, NotPlain, or OSError (permission, input/output).
+        Raises Vanished, NotPlain, Spoiled, NoRoom, or OSError (permission, input/output).
         """
+        archive, member = archive_and_member(path)
+        if member:
+            return self._open_member(archive, member)
         *folders, name = raw(path).split(b"/")
         try:
             handle = os.open(name, _FILE, dir_fd=self._folder(folders))
@@ -238,6 +234,34 @@ class Opener:
             os.close(handle)
             raise Special
         return handle
+
+    def archive(self, path: str) -> Archive:
+        """Kept open until another one is asked for. Raises NoArchive, and as `open`."""
+        if self._archive is None or self._archive[0] != path:
+            self._close_archive()
+            self._archive = (path, Archive(self.open(path)))
+        return self._archive[1]
+
+    def unchanged(self, handle: int, path: str, *, size: int, mtime_ns: int, inode: str) -> bool:
+        """What was opened last is what was listed; of an archive's member, the archive is."""
+        found = own = os.fstat(handle)
+        archive, member = archive_and_member(path)
+        if member:
+            found = self.archive(archive).stat()
+        return own.st_size == size and modified(found) == mtime_ns and identity(found) == inode
+
+    def _open_member(self, archive: str, member: str) -> int:
+        try:
+            return self.archive(archive).open(member)
+        except NoArchive:
+            raise Spoiled(REFUSED[EntryKind.NO_ARCHIVE]) from None
+        except KeyError:
+            raise Vanished from None
+
+    def _close_archive(self) -> None:
+        if self._archive is not None:
+            self._archive[1].close()
+        self._archive = None
 
     def look(self, path: str) -> Iterator[Entry]:
         """What lies there now: the file, everything below the folder, or nothing when it is gone.

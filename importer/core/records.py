@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 
 class EntryKind(StrEnum):
@@ -11,17 +12,31 @@ class EntryKind(StrEnum):
     SPECIAL = "special"
     UNREADABLE = "unreadable"
     TOO_DEEP = "too_deep"
+    # An archive's member, and what speaks against one, or against the archive as a whole.
+    MEMBER = "member"
+    ENCRYPTED = "encrypted"
+    COMPRESSION = "compression"
+    BOMB = "bomb"
+    OUTSIDE = "outside"
+    TWICE = "twice"
+    BROKEN = "broken"
+    NO_ARCHIVE = "no_archive"
+    NO_MEMBERS = "no_members"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One name that a scan found. `path` is printable (importer.core.names), relative to the root, with `/`."""
+    """One name that a scan found. `path` is printable (importer.core.names), relative to the root, with `/`.
+
+    Of an archive's member (`folder/a.zip::inner/b.dcm`) the size is its own, times and inode are the archive's.
+    """
 
     path: str
     kind: EntryKind
     size: int
     mtime_ns: int
     inode: str
+    ctime_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +107,5 @@ class Mapped:
     accession_number: str = ""
     modality: str = ""
     instance_name: str = ""
-    extra: dict[str, str] = field(default_factory=dict)
+    # Every other destination field by its full name (`subject.info.site`), with a JSON value.
+    extra: dict[str, Any] = field(default_factory=dict)

@@ -30,13 +30,13 @@ def unpacked(blob: bytes | memoryview) -> Any:
 
 
 def to_blob(entries: Sequence[Entry]) -> bytes:
-    return packed([[e.path, e.kind, e.size, e.mtime_ns, e.inode] for e in entries])
+    return packed([[e.path, e.kind, e.size, e.mtime_ns, e.inode, e.ctime_ns] for e in entries])
 
 
 def from_blob(blob: bytes | memoryview) -> list[Entry]:
     return [
-        Entry(path=path, kind=EntryKind(kind), size=size, mtime_ns=mtime_ns, inode=inode)
-        for path, kind, size, mtime_ns, inode in unpacked(blob)
+        Entry(path, EntryKind(kind), size, mtime_ns, inode, *later)
+        for path, kind, size, mtime_ns, inode, *later in unpacked(blob)
     ]
 
 
