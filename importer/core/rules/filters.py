@@ -70,15 +70,17 @@ class Filter:
 
     def holds(self, facts: Facts, *, zone: tzinfo) -> bool:
         """What is not known of a file holds for no operator."""
+        if self.kind is Kind.TEXT or self.kind is Kind.DIGITS:
+            found = facts.texts(self.field)
+            if len(found) == 1:
+                return self.test(found[0])
+            every = all if self.op in _NEGATIVE else any
+            return bool(found) and every(self.test(text) for text in found)
         if self.kind is Kind.TIME:
             at = facts.when(self.field, zone)
             return at is not None and self.test(at.strftime("%Y%m%d%H%M%S"))
-        if self.kind in {Kind.NUMBER, Kind.SIZE}:
-            number = facts.number(self.field)
-            return number is not None and self.test(number)
-        found = facts.texts(self.field)
-        every = all if self.op in _NEGATIVE else any
-        return bool(found) and every(self.test(text) for text in found)
+        number = facts.number(self.field)
+        return number is not None and self.test(number)
 
 
 def filter_of(text: str, *, dicom: bool) -> Filter:

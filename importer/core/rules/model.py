@@ -41,6 +41,16 @@ class Rule:
     dicom_group_by: tuple[str, ...] = SERIES_KEYS
     split_localizer: bool = True
     beside_dicom: bool = False
+    # Worked out once: asked for every file.
+    includes_by_header: bool = field(init=False, default=False)
+    filters_by_header: bool = field(init=False, default=False)
+    reads_path: bool = field(init=False, default=False)
+
+    def __post_init__(self) -> None:
+        by_header = any(one.of_header for one in self.include)
+        object.__setattr__(self, "includes_by_header", by_header)
+        object.__setattr__(self, "filters_by_header", by_header or any(one.of_header for one in self.exclude))
+        object.__setattr__(self, "reads_path", any(line.reads_path for line in self.mappings))
 
     @property
     def is_dicom(self) -> bool:

@@ -83,22 +83,31 @@ def _why_not(include: tuple[Filter, ...], exclude: tuple[Filter, ...], facts: "_
 
 def _passes(include: tuple[Filter, ...], exclude: tuple[Filter, ...], facts: "_Facts", zone: tzinfo) -> bool:
     """Include is any, exclude is any and wins."""
-    if include and not any(one.holds(facts, zone=zone) for one in include):
+    if include and not _any_holds(include, facts, zone):
         return False
-    return not any(one.holds(facts, zone=zone) for one in exclude)
+    return not _any_holds(exclude, facts, zone)
+
+
+def _any_holds(filters: tuple[Filter, ...], facts: "_Facts", zone: tzinfo) -> bool:
+    """A plain loop: asked of every file for every rule."""
+    for one in filters:  # noqa: SIM110  see above
+        if one.holds(facts, zone=zone):
+            return True
+    return False
 
 
 def _passes_listing(rule: Rule, facts: "_Facts", zone: tzinfo) -> bool:
     """What can be said without opening the file: false only where the header could not change it."""
-    if any(not one.of_header and one.holds(facts, zone=zone) for one in rule.exclude):
-        return False
-    if not rule.include or any(one.of_header for one in rule.include):
+    for one in rule.exclude:
+        if not one.of_header and one.holds(facts, zone=zone):
+            return False
+    if not rule.include or rule.includes_by_header:
         return True
-    return any(one.holds(facts, zone=zone) for one in rule.include)
+    return _any_holds(rule.include, facts, zone)
 
 
 def _passes_header(rule: Rule, facts: "_Facts", zone: tzinfo) -> bool:
-    if not any(one.of_header for one in (*rule.include, *rule.exclude)):
+    if not rule.filters_by_header:
         return True
     return _passes(rule.include, rule.exclude, facts, zone)
 
@@ -130,6 +139,8 @@ def _taken(rule: Rule, facts: "_Facts", zone: ZoneInfo) -> Taken | Bad:
 def _fields(rule: Rule, facts: "_Facts", base: Mapped, zone: ZoneInfo) -> dict[str, Any]:
     """Destination field → value as text, or as what a time format read; a field that is absent is the header's."""
     found: dict[str, Any] = {}
+    if rule.is_dicom and not (rule.mappings or rule.defaults or rule.overrides):
+        return found
     read = partial(_value, facts, found, zone)
     for line in rule.mappings:
         for capture, text in line.read(read):
@@ -139,7 +150,7 @@ def _fields(rule: Rule, facts: "_Facts", base: Mapped, zone: ZoneInfo) -> dict[s
     for name, value in rule.defaults:
         if name not in found and not values.said(base, name):
             found[name] = value
-    if not rule.is_dicom and not any(line.reads_path for line in rule.mappings):
+    if not rule.is_dicom and not rule.reads_path:
         for name, value in _folders(rule.level, facts):
             found.setdefault(name, value)
     if rule.type and not rule.is_dicom:
@@ -168,8 +179,8 @@ def _value(facts: "_Facts", found: dict[str, Any], zone: tzinfo, field: str) -> 
 
 
 def _group(rule: Rule, facts: "_Facts") -> tuple[str, ...]:
-    more = tuple(facts.text(field) for field in rule.group_by if field != "dir")
-    return (*(facts.text(keyword) for keyword in rule.dicom_group_by), *more)
+    """A series is one archive whatever folders it lies in, unless the rule says `group_by: dir`."""
+    return tuple(facts.text(field) for field in (*rule.dicom_group_by, *rule.group_by))
 
 
 def _path_group(rule: Rule, facts: "_Facts") -> tuple[str, ...]:
