@@ -7,12 +7,19 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from hierarchy.errors import NotAllowed, Refused
+from importer.rule_choice import BadRules
 
 
 def enveloped(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Refused is 409, NotAllowed 403; what is none of ours and none of the framework's stays a bug."""
+    """Refused is 409, NotAllowed 403, BadRules 400 with every place.
+
+    What is none of ours and none of the framework's stays a bug.
+    """
     if isinstance(error, NotAllowed):
         error = PermissionDenied(str(error))
+    elif isinstance(error, BadRules):
+        problems = [{"line": one.line, "column": one.column, "said": one.said} for one in error.problems]
+        return _answer(400, "bad_rules", str(error), {"problems": problems})
     elif isinstance(error, Refused):
         return _answer(409, "refused", str(error), None)
     answer = exception_handler(error, context)

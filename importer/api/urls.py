@@ -1,8 +1,14 @@
 from rest_framework.routers import SimpleRouter
 
+from importer.api.rule_sets import RuleSets
 from importer.api.views import Conflicts
 
 router = SimpleRouter()
 router.register("conflicts", Conflicts, basename="conflict-api")
 
-urlpatterns = router.urls
+# With and without a slash at the end: a body that is posted is not lost in a redirect.
+either = SimpleRouter()
+either.trailing_slash = "/?"
+either.register("rule-sets", RuleSets, basename="rule-set-api")
+
+urlpatterns = [*router.urls, *either.urls]
