@@ -147,8 +147,8 @@ def _searches(op: str, value: str) -> Callable[[Any], bool]:
     search = regexes.compiled(expression, ignore_case=True).search
     del options  # Always any case: `!i` changes nothing here.
     if op == "!~":
-        return lambda found: search(found) is None
-    return lambda found: search(found) is not None
+        return lambda found: not search(found)
+    return search
 
 
 def _of_member(text: str, op: str, value: str) -> Filter:

@@ -30,14 +30,13 @@ class Pattern:
     text: str
     captures: tuple[Capture, ...]
     regex: Compiled
+    # Number of each capture's group.
+    groups: tuple[int, ...]
 
     def read(self, text: str) -> list[tuple[Capture, str]]:
         """What the captures caught, empty ones left out; nothing where the whole text does not match."""
-        found = self.regex.fullmatch(text)
-        if found is None:
-            return []
-        groups = (found.group(f"c{number}") for number in range(len(self.captures)))
-        return [(capture, value) for capture, value in zip(self.captures, groups, strict=True) if value]
+        found = self.regex.caught(text, self.groups) or ()
+        return [(capture, value) for capture, value in zip(self.captures, found, strict=False) if value]
 
 
 def pattern(text: str) -> Pattern:
@@ -49,7 +48,9 @@ def pattern(text: str) -> Pattern:
         body = f"{{{body.strip()}}}"
     reader = _Reader(body, raw="r" in options, ignore_case="i" in options)
     reader.read()
-    return Pattern(text, tuple(reader.captures), reader.compiled())
+    regex = reader.compiled()
+    groups = tuple(regex.named[f"c{number}"] for number in range(len(reader.captures)))
+    return Pattern(text, tuple(reader.captures), regex, groups)
 
 
 def split_options(text: str) -> tuple[str, str]:
