@@ -10,21 +10,23 @@ from hierarchy.decode.why import NoPicture, Why
 from hierarchy.models import FileVersion
 from hierarchy.pictures import HeaderRow, header_rows, render_instance, slice_picture, slices
 from importer.core.folder import NotPlain, Opener, SourceAway, Vanished
+from importer.core.members import NoRoom, Spoiled
 from importer.core.names import raw
 from importer.core.states import Outcome, SourceKind
 from importer.models import Conflict, Item
+from importer.pipeline.reading import as_listed
 from storages.errors import PlaceError
 from storages.places import archive, quarantine
 
 _IN_ARCHIVE = frozenset({Outcome.IMPORTED, Outcome.SKIPPED})
 _ON_DISK = frozenset({SourceKind.FOLDER, SourceKind.DROP_FOLDER, SourceKind.UPLOAD})
-_UNREADABLE = (OSError, PlaceError, Vanished, NotPlain, SourceAway, zipfile.BadZipFile)
+_UNREADABLE = (OSError, PlaceError, Vanished, NotPlain, SourceAway, Spoiled, NoRoom, zipfile.BadZipFile)
 
 
 def picture_of(item: Item, *, width: int) -> bytes:
     """PNG. What is stored is drawn once and kept; anything else may change, so it is drawn anew. Raises NoPicture."""
     version = stored(item)
-    index = _slice_of(version, item.sop_uid) if version else None
+    index = _slice_of(version, item) if version else None
     if version and index is not None:
         return slice_picture(version, index=index, width=width)
     with instance(item, version=version) as stream:
@@ -46,13 +48,13 @@ def stored(item: Item) -> FileVersion | None:
     return versions.filter(number=placement.version or 0).first()
 
 
-def _slice_of(version: FileVersion, sop_uid: str) -> int | None:
+def _slice_of(version: FileVersion, item: Item) -> int | None:
     """The middle frame of this instance, counted through the whole version."""
-    if not version.path.endswith(".zip") or not sop_uid:
+    if not version.path.endswith(".zip") or not item.sop_uid:
         return None
     found = slices(version)
     for end, (member, frames) in zip(found.ends, found.members, strict=True):
-        if member.startswith(f"{sop_uid}."):
+        if _is(member, item):
             return end - frames + frames // 2
     return None
 
@@ -66,7 +68,7 @@ def instance(item: Item, *, version: FileVersion | None) -> Iterator[BinaryIO]:
 
 def _opened(item: Item, version: FileVersion | None, stack: ExitStack) -> BinaryIO:
     try:
-        kept = _member(archive().open(version.path), version.path, item.sop_uid, stack) if version else None
+        kept = _member(archive().open(version.path), version.path, item, stack) if version else None
         return kept or _held(item, stack) or _at_source(item, stack)
     except _UNREADABLE as error:
         raise NoPicture(Why.MISSING) from error
@@ -74,16 +76,21 @@ def _opened(item: Item, version: FileVersion | None, stack: ExitStack) -> Binary
 
 def _held(item: Item, stack: ExitStack) -> BinaryIO | None:
     held = Conflict.objects.filter(placement=item.placement_id).values_list("path", flat=True).first()
-    return _member(quarantine().open(held), held, item.sop_uid, stack) if held else None
+    return _member(quarantine().open(held), held, item, stack) if held else None
 
 
-def _member(stream: BinaryIO, path: str, sop_uid: str, stack: ExitStack) -> BinaryIO | None:
-    """The stream itself, or the member of a series' archive that is this instance."""
+def _is(member: str, item: Item) -> bool:
+    """By the name that a rule gave it, else by its UID, with which every other name begins."""
+    return member == item.member if item.member else bool(item.sop_uid) and member.startswith(f"{item.sop_uid}.")
+
+
+def _member(stream: BinaryIO, path: str, item: Item, stack: ExitStack) -> BinaryIO | None:
+    """The stream itself, or the member of an archive that is this file."""
     stack.callback(stream.close)
     if not path.endswith(".zip"):
         return stream
     inside = stack.enter_context(zipfile.ZipFile(stream))
-    name = next((name for name in inside.namelist() if sop_uid and name.startswith(f"{sop_uid}.")), None)
+    name = next((name for name in inside.namelist() if _is(name, item)), None)
     return None if name is None else stack.enter_context(inside.open(name))  # type: ignore[return-value]
 
 
@@ -92,8 +99,7 @@ def _at_source(item: Item, stack: ExitStack) -> BinaryIO:
         raise NoPicture(Why.MISSING)
     opener = stack.enter_context(Opener(raw(item.job.source_root)))
     stream = stack.enter_context(os.fdopen(opener.open(item.path), "rb"))
-    found = os.fstat(stream.fileno())
     # Something else may lie there by now, of another patient even.
-    if (found.st_size, found.st_mtime_ns) != (item.size, item.mtime_ns):
+    if not as_listed(opener, stream.fileno(), item):
         raise NoPicture(Why.MISSING)
     return stream

@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from importer.core.states import FINAL, Level, Outcome, PlacementKind, Upsert
+from importer.core.states import FINAL, PACKED_KINDS, Level, Outcome, Upsert
 from importer.models import Conflict, Event, ImportJob, Item, Placement
 from importer.pipeline.decide import path_of
 from importer.pipeline.forecast import DESELECTED, MOVES
@@ -28,7 +28,6 @@ CONFLICT_COLUMNS = (
 NOT_REACHED = "Not reached: the import ended before"
 # Spreadsheets run a cell that starts like this as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_TRANSFERS = {PlacementKind.SERIES: "zip", PlacementKind.ARCHIVE: "copy", PlacementKind.FILE: "copy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +121,7 @@ def _audit_object(row: Row, found: dict[int, Standing], content: str) -> dict[st
         "file_id": to.file_id if to else None,
         "file_version": to.version if to else None,
         "reason": row.reason,
-        "transfer": _TRANSFERS[PlacementKind(to.kind)] if to else None,
+        "transfer": ("zip" if to.kind in PACKED_KINDS else "copy") if to else None,
     }
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hierarchy.models import DigestOf, FileVersion, Manifest
 from importer.core.manifest import from_lines
-from importer.core.states import Outcome, PlacementKind
+from importer.core.states import PACKED_KINDS, Outcome
 from importer.models import Conflict, Item, Placement
 from importer.pipeline.compare import member_name
 
@@ -50,7 +50,7 @@ class Digests:
             version = found.get(to.pk)
             if to.outcome == Outcome.CONFLICT:
                 held.setdefault(to, []).append((item.pk, member_name(to, item)))
-            elif version is not None and to.kind == PlacementKind.SERIES:
+            elif version is not None and to.kind in PACKED_KINDS:
                 stored.setdefault(version.id, []).append((item.pk, member_name(to, item)))
             elif version is not None:
                 digests[item.pk] = version.content
@@ -71,7 +71,7 @@ class Digests:
         rows = Conflict.objects.filter(placement__in=wanted).values_list("placement_id", "digest", "manifest")
         for placement, digest, lines in rows.iterator(chunk_size=10) if wanted else ():
             to, items = wanted[placement]
-            if to.kind != PlacementKind.SERIES:
+            if to.kind not in PACKED_KINDS:
                 yield from ((item, digest) for item, _ in items)
             elif lines:
                 yield from _named(self._parsed(f"held {placement}", lines), items)

@@ -220,7 +220,7 @@ def _renamed(conflict: Conflict, standing: Surroundings) -> str:
 
 def assigned(conflict: Conflict, word: str) -> list[str]:
     """Labels from the top, with a word for those that nobody gave."""
-    return [label_at(conflict.placement, level) or word for level in LEVELS]
+    return [label_at(conflict.placement, level) or word for level in _wanted(conflict)]
 
 
 def title(conflict: Conflict) -> str:
@@ -231,9 +231,15 @@ def title(conflict: Conflict) -> str:
 
 
 def missing_levels(conflict: Conflict) -> list[Level]:
-    """Levels that need a label before anything can land; of a series that disagrees, all three may be given."""
-    missing = [level for level in LEVELS if not label_at(conflict.placement, level)]
-    return missing or list(LEVELS)
+    """Levels that need a label before anything can land; of a series that disagrees, all may be given."""
+    wanted = _wanted(conflict)
+    missing = [level for level in wanted if not label_at(conflict.placement, level)]
+    return missing or list(wanted)
+
+
+def _wanted(conflict: Conflict) -> tuple[Level, ...]:
+    """Down to the level that it goes to."""
+    return LEVELS[: {Level.SUBJECT: 1, Level.SESSION: 2}.get(Level(conflict.placement.level or Level.ACQUISITION), 3)]
 
 
 def label_suggestions(conflict: Conflict) -> list[str]:

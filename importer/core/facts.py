@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from importer.core.records import Moment
+from importer.core.extras import by_level, joined
+from importer.core.records import Mapped, Moment
 from importer.core.series import Settled
 
 
-def facts(settled: Settled) -> dict[str, Any]:
-    """Only what was said: `{"subject": {…}, "session": {…}, "acquisition": {…}, "modality": "MR"}`."""
+def facts(settled: Settled | Mapped) -> dict[str, Any]:
+    """Only what was said: `{"subject": {…}, "session": {…}, "acquisition": {…}, "modality": "MR"}`; from rules also
+    `info` and `tags` of each, and the same for `project` and `file`."""
     subject = {
         "firstname": settled.firstname,
         "lastname": settled.lastname,
@@ -27,6 +29,8 @@ def facts(settled: Settled) -> dict[str, Any]:
         level: {key: value for key, value in values.items() if value not in {None, ""}}
         for level, values in found.items()
     }
+    for level, extra in by_level(settled.extra).items():
+        said[level] = joined(said.get(level, {}), extra)
     return {**said, "modality": settled.modality}
 
 

@@ -12,13 +12,17 @@ from typing import Any, Self
 
 from importer.core.labels import clean_acquisition_label
 from importer.core.records import Mapped, Moment
+from importer.core.states import Level
 
 APART_MS = 5 * 3600 * 1000
+FILE_NAME = "file.name"
 # Two different values are enough to know that they differ.
 KEPT = 2
 
 _LABEL_TIME = "%Y-%m-%dT%H-%M-%S"
 _NUMBERED = re.compile(r"(-?[0-9]+) - (.+)", re.DOTALL)
+# What no field of `Mapped` holds, among `firsts`.
+_EXTRA = "extra "
 _FIRST = (
     "firstname",
     "lastname",
@@ -54,6 +58,8 @@ class Settled:
     operator: str = ""
     accession_number: str = ""
     modality: str = ""
+    # A name for the file (FILE_NAME) only where all give the same.
+    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,7 @@ class Disagreement:
 class Said:
     """`distinct`: the first two different values of a field, each as [first seq, value], in that order.
     `spreads`: [first seq, its value, lowest, highest], the last two in milliseconds since 1970.
-    `firsts`: [seq, value] of the first instance that has one.
+    `firsts`: [seq, value] of the first instance that has one, also of what rules say beyond the fields of `Mapped`.
     """
 
     distinct: dict[str, list[list[Any]]] = field(default_factory=dict)
@@ -92,6 +98,7 @@ def gather(pairs: Iterable[tuple[int, Mapped]]) -> Said:
         _acquisition(said, seq, mapped)
         for name in _FIRST:
             _first(said, name, [seq, getattr(mapped, name)])
+        _extra(said, seq, mapped)
     return said
 
 
@@ -109,9 +116,17 @@ def merge(saids: Iterable[Said]) -> Said:
     return merged
 
 
-def settle(said: Said) -> Settled | Disagreement:
-    """The first value in source order where all agree; moments, and labels made of them, may lie 5 hours apart."""
-    return _disagreement(said) or _settled(said)
+def settle(said: Said, level: Level = Level.ACQUISITION) -> Settled | Disagreement:
+    """The first value in source order where all agree; moments, and labels made of them, may lie 5 hours apart.
+
+    Below the level that it goes to, instances may differ: what they differ on is left empty there.
+    """
+    depth = _DEPTHS[level]
+    for check in _CHECKS[:depth]:
+        if found := check(said):
+            return found
+    differing = next((n for n, check in enumerate(_CHECKS) if check(said)), len(_CHECKS))
+    return _settled(said, differing)
 
 
 def _uids(said: Said, seq: int, mapped: Mapped) -> None:
@@ -134,6 +149,14 @@ def _acquisition(said: Said, seq: int, mapped: Mapped) -> None:
     _distinct(said, "acquisition_number", [seq, number])
     is_time, uid = mapped.acquisition_label_is_time, mapped.acquisition_uid
     _label(said, "acquisition_label", [seq, text], is_time=is_time, uid=uid)
+
+
+def _extra(said: Said, seq: int, mapped: Mapped) -> None:
+    for name, value in mapped.extra.items():
+        if name == FILE_NAME:
+            _distinct(said, FILE_NAME, [seq, value])
+        else:
+            _first(said, f"{_EXTRA}{name}", [seq, value])
 
 
 def _label(said: Said, name: str, pair: list[Any], *, is_time: bool, uid: str) -> None:
@@ -176,17 +199,29 @@ def _first(said: Said, name: str, pair: list[Any]) -> None:
         said.firsts[name] = pair
 
 
-def _disagreement(said: Said) -> Disagreement | None:
+def _subject_differs(said: Said) -> Disagreement | None:
+    return _differs(said, "subject_label", "subject.label")
+
+
+def _session_differs(said: Said) -> Disagreement | None:
     return (
-        _differs(said, "subject_label", "subject.label")
-        or _differs(said, "session_uid", "session.uid")
+        _differs(said, "session_uid", "session.uid")
         or _label_differs(said, "session_label", "session.label")
         or _too_far(said, "session_time", "session.timestamp")
-        or _differs(said, "acquisition_uid", "acquisition.uid")
+    )
+
+
+def _acquisition_differs(said: Said) -> Disagreement | None:
+    return (
+        _differs(said, "acquisition_uid", "acquisition.uid")
         or _differs(said, "acquisition_number", "acquisition.label")
         or _label_differs(said, "acquisition_label", "acquisition.label")
         or _too_far(said, "acquisition_time", "acquisition.timestamp")
     )
+
+
+_CHECKS = (_subject_differs, _session_differs, _acquisition_differs)
+_DEPTHS = {Level.PROJECT: 0, Level.SUBJECT: 1, Level.SESSION: 2, Level.ACQUISITION: 3}
 
 
 def _differs(said: Said, name: str, shown: str) -> Disagreement | None:
@@ -208,20 +243,39 @@ def _label_differs(said: Said, name: str, shown: str) -> Disagreement | None:
     return _differs(said, f"{name}_uid", shown)
 
 
-def _settled(said: Said) -> Settled:
-    number, text = _one(said, "acquisition_number"), _agreed(said, "acquisition_label")
+def _settled(said: Said, depth: int) -> Settled:
+    """Labels and UIDs of as many levels as are agreed on, from the top."""
     return Settled(
-        subject_label=_one(said, "subject_label"),
-        session_label=_agreed(said, "session_label"),
-        session_uid=_one(said, "session_uid"),
-        acquisition_label=clean_acquisition_label(f"{number} - {text}") if number and text else text,
-        acquisition_uid=_one(said, "acquisition_uid"),
-        session_label_is_time=_is_time(said, "session_label"),
-        acquisition_label_is_time=_is_time(said, "acquisition_label"),
+        **_labels(said, depth),
         session_time=_moment(said.spreads.get("session_time", [0, None])[1]),
         acquisition_time=_moment(said.spreads.get("acquisition_time", [0, None])[1]),
-        **{name: pair[1] for name, pair in said.firsts.items()},
+        extra=_settled_extra(said),
+        **{name: pair[1] for name, pair in said.firsts.items() if not name.startswith(_EXTRA)},
     )
+
+
+def _settled_extra(said: Said) -> dict[str, Any]:
+    found = {name[len(_EXTRA) :]: pair[1] for name, pair in said.firsts.items() if name.startswith(_EXTRA)}
+    named = said.distinct.get(FILE_NAME, [])
+    return {**found, FILE_NAME: named[0][1]} if len(named) == 1 else found
+
+
+def _labels(said: Said, depth: int) -> dict[str, Any]:
+    number, text = _one(said, "acquisition_number"), _agreed(said, "acquisition_label")
+    levels: tuple[dict[str, Any], ...] = (
+        {"subject_label": _one(said, "subject_label")},
+        {
+            "session_label": _agreed(said, "session_label"),
+            "session_uid": _one(said, "session_uid"),
+            "session_label_is_time": _is_time(said, "session_label"),
+        },
+        {
+            "acquisition_label": clean_acquisition_label(f"{number} - {text}") if number and text else text,
+            "acquisition_uid": _one(said, "acquisition_uid"),
+            "acquisition_label_is_time": _is_time(said, "acquisition_label"),
+        },
+    )
+    return {name: value for level in levels[:depth] for name, value in level.items()}
 
 
 def _one(said: Said, name: str) -> str:

@@ -165,6 +165,13 @@ class PlacementKind(StrEnum):
     FILE = "file"
 
 
+# DICOM, whatever it is packed in; that of which each source file is one instance; and what is packed by us, so that
+# its version has a manifest.
+DICOM_KINDS = frozenset({PlacementKind.SERIES, PlacementKind.ARCHIVE, PlacementKind.INSTANCE})
+INSTANCE_KINDS = frozenset({PlacementKind.SERIES, PlacementKind.INSTANCE})
+PACKED_KINDS = frozenset({PlacementKind.SERIES, PlacementKind.GROUP})
+
+
 class SourceKind(StrEnum):
     FOLDER = "folder"
     DROP_FOLDER = "drop_folder"

@@ -44,12 +44,20 @@ class Surroundings:
         self._hidden: set[str] = set()
         self._above_unknown: set[str] | None = None
 
-    def add(self, folder: str, *, subject: str, session: tuple[str, str], acquisition: tuple[str, str]) -> None:
+    def add(
+        self,
+        folder: str,
+        *,
+        subject: str,
+        session: tuple[str, str],
+        acquisition: tuple[str, str],
+        level: Level = Level.ACQUISITION,
+    ) -> None:
         """DICOM lies in this folder (relative to the source's root, with `/`, '' for the root) and goes there.
 
-        Sessions and acquisitions are (label, UID or ''). Where a label is missing, the DICOM waits.
+        Sessions and acquisitions are (label, UID or ''). Where a label is missing down to the level, the DICOM waits.
         """
-        place = ((subject, ""), session, acquisition)
+        place = ((subject, ""), session, acquisition)[: _LEVELS.index(level)]
         if not all(label for label, _ in place):
             self.add_waiting(folder)
             return

@@ -6,13 +6,13 @@ from django.db.models import Q
 
 from importer.core.names import base_name, folder_of
 from importer.core.recognise import claims_dicom, is_junk, is_series_archive
-from importer.core.states import Outcome, PlacementKind
+from importer.core.states import DICOM_KINDS, Level, Outcome
 from importer.core.surroundings import Surroundings
 from importer.models import ImportJob, Item, Placement
 from importer.pipeline.merging import sums
 from importer.pipeline.pages import in_pages
 
-DICOM = Q(kind__in=[PlacementKind.SERIES, PlacementKind.ARCHIVE])
+DICOM = Q(kind__in=sorted(DICOM_KINDS))
 # Said of DICOM alone, whatever the file is called.
 _READ_AS_DICOM = ("Truncated", "No UID", "Unreadable: the header")
 
@@ -38,6 +38,7 @@ def tell(around: Surroundings, placement: Placement, folders: Sequence[str], *, 
             subject=placement.subject_label,
             session=(placement.session_label, placement.session_uid),
             acquisition=(placement.acquisition_label, placement.acquisition_uid),
+            level=Level(placement.level),
         )
 
 

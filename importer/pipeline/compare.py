@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from importer.core import archives, manifest
-from importer.core.folder import NotPlain, Opener, Vanished
+from importer.core.folder import Opener
 from importer.core.manifest import Member
 from importer.core.names import raw
 from importer.core.records import Bad
-from importer.core.states import PlacementKind
+from importer.core.states import PACKED_KINDS, PlacementKind
 from importer.models import Chunk, ImportJob, Item, Placement
 from importer.pipeline import chunks
 from importer.pipeline.leases import Lease
-from importer.pipeline.reading import CHANGED, unchanged, why
+from importer.pipeline.reading import CHANGED, UNOPENED, as_listed, why
 from importer.pipeline.worker import Worker
 
 BLOCK = 1 << 20
@@ -71,6 +71,7 @@ def items_of(placements: Sequence[int]) -> dict[int, list[Item]]:
 def _answer(placement: Placement, items: list[Item], opener: Opener, lease: Lease) -> Answer:
     if placement.asks == "twins":
         items = _only_twins(items)
+    # By the instance's UID: a name that a rule gives may differ where an UID does not.
     kept: dict[str, Member] = {}
     duplicates: list[int] = []
     twins: list[int] = []
@@ -79,12 +80,13 @@ def _answer(placement: Placement, items: list[Item], opener: Opener, lease: Leas
         lease.check()
         found = digested(opener, item)
         name = member_name(placement, item)
+        same = item.sop_uid or name
         if isinstance(found, Bad):
             bad.append((item.pk, str(found.outcome), found.reason))
-        elif name not in kept:
-            kept[name] = Member(name, item.size, found)
+        elif same not in kept:
+            kept[same] = Member(name, item.size, found)
         else:
-            (duplicates if kept[name].sha256 == found else twins).append(item.pk)
+            (duplicates if kept[same].sha256 == found else twins).append(item.pk)
     digest = "" if placement.asks == "twins" or not kept else total(placement, list(kept.values()))
     inside = _inside(opener, items[0]) if digest and placement.kind == PlacementKind.ARCHIVE else ""
     return Answer(placement.pk, digest, tuple(duplicates), tuple(twins), tuple(bad), inside)
@@ -96,7 +98,7 @@ def _inside(opener: Opener, item: Item) -> str:
         with os.fdopen(opener.open(item.path), "rb") as stream:
             found = archives.member_digests(stream, most=MOST_INFLATED * item.size)
             return manifest.digest(found) if found else ""
-    except (Vanished, NotPlain, OSError) as error:
+    except UNOPENED as error:
         why(error)
         return ""
 
@@ -109,28 +111,28 @@ def _only_twins(items: list[Item]) -> list[Item]:
 
 
 def member_name(placement: Placement, item: Item) -> str:
-    """Of a series: `<SOPInstanceUID>.<Modality>.dcm`; of anything else the file's own name."""
-    if placement.kind != PlacementKind.SERIES:
+    """As a rule names it, else of a series `<SOPInstanceUID>.<Modality>.dcm`; of what is not packed its own name."""
+    if placement.kind not in PACKED_KINDS:
         return placement.file_name
-    return f"{item.sop_uid}.{placement.said.get('modality') or 'NA'}.dcm"
+    return item.member or f"{item.sop_uid}.{placement.said.get('modality') or 'NA'}.dcm"
 
 
 def total(placement: Placement, members: Sequence[Member]) -> str:
     """The digest by which a Placement's content is compared with a stored version's."""
-    return manifest.digest(members) if placement.kind == PlacementKind.SERIES else members[0].sha256
+    return manifest.digest(members) if placement.kind in PACKED_KINDS else members[0].sha256
 
 
 def digested(opener: Opener, item: Item) -> str | Bad:
     """SHA-256 of the source file as it was listed, in hex."""
     try:
         handle = opener.open(item.path)
-    except (Vanished, NotPlain, OSError) as error:
+    except UNOPENED as error:
         return why(error)
     try:
         content = hashlib.sha256()
         while block := os.read(handle, BLOCK):
             content.update(block)
-        listed = unchanged(handle, size=item.size, mtime_ns=item.mtime_ns, inode=item.inode)
+        listed = as_listed(opener, handle, item)
         return content.hexdigest() if listed else CHANGED
     except OSError as error:
         return why(error)

@@ -116,7 +116,8 @@ def _twin(placement: Placement, item: Item) -> Placement:
     twin = Placement(
         job_id=placement.job_id, kind=placement.kind, first_seq=item.seq, count=1, bytes=item.size, said=placement.said
     )
-    for column in (*PLACE, "session_uid", "acquisition_uid", "subject_id", "session_id", "acquisition_id"):
+    copied = ("session_uid", "acquisition_uid", "subject_id", "session_id", "acquisition_id", "rule", "localizer")
+    for column in (*PLACE, *copied):
         setattr(twin, column, getattr(placement, column))
     twin.key = hashlib.sha256(f"{placement.key} {item.seq}".encode()).hexdigest()
     twin.conflict_level, twin.conflict_type = Level.FILE, ConflictType.INSTANCE_UID

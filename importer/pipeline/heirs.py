@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from django.db import transaction
 
-from importer.core.states import Outcome, PlacementKind, Work
+from importer.core.states import INSTANCE_KINDS, Outcome, Work
 from importer.models import ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks
 from importer.pipeline.decide import DUPLICATE, EXISTS
@@ -37,7 +37,7 @@ def packed_with_heirs(items: Sequence[Item], packer: Packer) -> Packed:
 
 def _heirs(one: Packed, items: Sequence[Item], failed: set[int]) -> list[Item]:
     """For each instance that failed last the first by path that is left."""
-    if one.placement.kind != PlacementKind.SERIES or not one.bad:
+    if one.placement.kind not in INSTANCE_KINDS or not one.bad:
         return []
     uids = {item.sop_uid for item in items if item.pk in failed}
     same = Item.objects.filter(placement=one.placement, outcome=Outcome.SKIPPED, reason=DUPLICATE, sop_uid__in=uids)

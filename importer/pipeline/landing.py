@@ -17,13 +17,13 @@ from importer.core.filetypes import file_type
 from importer.core.labels import split_extension
 from importer.core.methods import NO_ORDER, Order
 from importer.core.names import folder_of
-from importer.core.states import ConflictType, Level, Outcome, PlacementKind, Upsert
+from importer.core.states import DICOM_KINDS, PACKED_KINDS, ConflictType, Level, Outcome, Upsert
 from importer.core.suffixes import free_name, suffixed_name
 from importer.core.tree import AliasKey, Clash, Gone, Node, Tree, alias_key
 from importer.models import ImportJob, Placement, bulk
 from importer.pipeline.containers import load, new_tree, target_of
 from importer.pipeline.decide import EXISTS, path_of
-from importer.pipeline.makes import make
+from importer.pipeline.makes import make, what_lacks
 from importer.pipeline.packing import Packed
 from importer.pipeline.place import SENTENCES
 from importer.pipeline.warnings import warn
@@ -36,6 +36,8 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+# Of a file's columns, those that rules may fill in.
+_SAID = ("type", "modality", "classification", "info", "tags")
 GONE = "The container that was chosen is not there any more: look again and decide anew"
 GONE_FILE = "The file that was to be updated is not there any more: retry, or keep the incoming one"
 MOVED_ON = "The file has changed since this was decided: look again and decide anew"
@@ -210,13 +212,13 @@ def _write_files(job: ImportJob, arrived: Sequence[tuple[Packed, Node]], *, now:
     new = [(one, _file(one.placement, node)) for one, node in arrived if one.base is None]
     File.objects.bulk_create(file for _, file in new)
     grown = File.objects.in_bulk([one.base[0] for one, _ in arrived if one.base is not None])
-    rows = [*new, *((one, _next(grown[one.base[0]])) for one, _ in arrived if one.base is not None)]
-    File.objects.bulk_update(grown.values(), ["version"])
+    rows = [*new, *((one, _next(grown[one.base[0]], one)) for one, _ in arrived if one.base is not None)]
+    File.objects.bulk_update(grown.values(), ["version", *_SAID])
     FileVersion.objects.bulk_create(_version(job, one, file, now=now) for one, file in rows)
     Manifest.objects.bulk_create(
         Manifest(version_id=one.id, lines=manifest.to_lines(one.members))
         for one, _ in rows
-        if one.placement.kind == PlacementKind.SERIES
+        if one.placement.kind in PACKED_KINDS
     )
     for one, file in rows:
         placement = one.placement
@@ -226,25 +228,29 @@ def _write_files(job: ImportJob, arrived: Sequence[tuple[Packed, Node]], *, now:
         placement.upserts = {**placement.upserts, "file": upsert}
 
 
-def _next(file: File) -> File:
+def _next(file: File, one: Packed) -> File:
     """Under the scope's lock, and the base was compared: nobody else adds a version now."""
     file.version += 1
+    for name, value in what_lacks(file, one.placement.said.get("file", {})).items():
+        setattr(file, name, value)
     return file
 
 
 def _file(placement: Placement, node: Node) -> File:
-    dicom = placement.kind != PlacementKind.FILE
+    """What a rule says about it holds; else it is what its header, or its name's ending, says."""
+    dicom = placement.kind in DICOM_KINDS
+    known = {
+        "type": "dicom" if dicom else file_type(placement.file_name),
+        "modality": placement.said.get("modality", ""),
+    }
     return File(
-        **{f"{node.level}_id": node.id},
-        name=placement.file_name,
-        type="dicom" if dicom else file_type(placement.file_name),
-        modality=placement.said.get("modality", ""),
+        **{f"{node.level}_id": node.id}, name=placement.file_name, **{**known, **placement.said.get("file", {})}
     )
 
 
 def _version(job: ImportJob, one: Packed, file: File, *, now: datetime) -> FileVersion:
     sources = {folder_of(member.source) for member in one.members}
-    whole = one.placement.kind != PlacementKind.SERIES
+    whole = one.placement.kind not in PACKED_KINDS
     return FileVersion(
         id=one.id,
         file=file,

@@ -1,4 +1,4 @@
-"""One pass per Placement that reads, digests and writes: a series into a stored zip, anything else as it is."""
+"""One pass per Placement that reads, digests and writes: a series or a group into a stored zip, others as they are."""
 
 import hashlib
 import os
@@ -11,15 +11,15 @@ from typing import IO
 
 from hierarchy.models import DigestOf, Project
 from importer.core import manifest
-from importer.core.folder import NotPlain, Opener, Vanished
+from importer.core.folder import Opener
 from importer.core.labels import on_disk
 from importer.core.manifest import Member
 from importer.core.records import Bad
-from importer.core.states import Level, Outcome, PlacementKind
+from importer.core.states import PACKED_KINDS, Level, Outcome
 from importer.models import Item, Placement
 from importer.pipeline.compare import BLOCK, member_name
 from importer.pipeline.leases import Lease
-from importer.pipeline.reading import CHANGED, unchanged, why
+from importer.pipeline.reading import CHANGED, UNOPENED, as_listed, why
 from storages.errors import explained
 from storages.places import LocalPlace, Staged, archive, quarantine
 
@@ -50,7 +50,7 @@ class Packed:
 
     @property
     def digest_of(self) -> DigestOf:
-        return DigestOf.MANIFEST if self.placement.kind == PlacementKind.SERIES else DigestOf.CONTENT
+        return DigestOf.MANIFEST if self.placement.kind in PACKED_KINDS else DigestOf.CONTENT
 
     @property
     def digest(self) -> str:
@@ -107,7 +107,7 @@ def archive_path(placement: Placement, project: Project, version: uuid.UUID) -> 
 
 
 def _write(packed: Packed, items: Sequence[Item], opener: Opener, lease: Lease) -> None:
-    if packed.placement.kind != PlacementKind.SERIES:
+    if packed.placement.kind not in PACKED_KINDS:
         _as_it_is(packed, items[0], opener, lease)
         return
     assert packed.staged is not None  # noqa: S101  narrows: pack() staged it
@@ -156,11 +156,11 @@ def _member(packed: Packed, target: zipfile.ZipFile, name: str, item: Item, open
 def _content(item: Item, opener: Opener) -> bytes | Bad:
     try:
         handle = opener.open(item.path)
-    except (Vanished, NotPlain, OSError) as error:
+    except UNOPENED as error:
         return why(error)
     try:
         content = b"".join(iter(lambda: os.read(handle, max(item.size + 1, 1)), b""))
-        listed = unchanged(handle, size=item.size, mtime_ns=item.mtime_ns, inode=item.inode)
+        listed = as_listed(opener, handle, item)
         return content if listed and len(content) == item.size else CHANGED
     except OSError as error:
         return why(error)
@@ -192,7 +192,7 @@ def _copied(stream: IO[bytes], item: Item, opener: Opener) -> str | Bad:
     """Source to `stream` block by block; an OSError that escapes is the target's, the source's become reasons."""
     try:
         handle = opener.open(item.path)
-    except (Vanished, NotPlain, OSError) as error:
+    except UNOPENED as error:
         return why(error)
     try:
         digest = hashlib.sha256()
@@ -204,7 +204,7 @@ def _copied(stream: IO[bytes], item: Item, opener: Opener) -> str | Bad:
                 break
             digest.update(block)
             stream.write(block)
-        listed = unchanged(handle, size=item.size, mtime_ns=item.mtime_ns, inode=item.inode)
+        listed = as_listed(opener, handle, item)
         return digest.hexdigest() if listed else CHANGED
     finally:
         os.close(handle)

@@ -9,7 +9,8 @@ from django.db import transaction
 from django.db.models import Count, Q
 
 from hierarchy.models import File, Project
-from importer.core.states import ConflictType, Level, PlacementKind
+from importer.core.extras import joined
+from importer.core.states import INSTANCE_KINDS, ConflictType, Level
 from importer.core.tree import LEVELS, Clash, Node
 from importer.models import ImportJob, Item, Placement, bulk
 from importer.pipeline.containers import load, new_tree, target_of
@@ -48,6 +49,7 @@ def place_all(job: ImportJob, lease: Lease) -> None:
         load(tree, job.project, targets, scope=job.uid_scope)
         for placement, target in zip(page, targets, strict=True):
             _placed(placement, tree.resolve(target), said)
+            _agree(placement, tree.root, said)
         _look_for_files(job.project, page)
         with transaction.atomic():
             bulk.update(Placement, COLUMNS, [_row(placement) for placement in page])
@@ -74,7 +76,7 @@ def _placed(placement: Placement, found: Node | Clash, said: dict[Node, dict[str
 def _agree(placement: Placement, node: Node, said: dict[Node, dict[str, Any]]) -> None:
     """Of each fact about a container the first Placement's holds, so it does not matter which of them lands first."""
     if own := placement.said.get(node.level):
-        placement.said[node.level] = said[node] = {**own, **said.get(node, {})}
+        placement.said[node.level] = said[node] = joined(said.get(node, {}), own)
 
 
 def container_id(placement: Placement, project: Project) -> int | None:
@@ -129,7 +131,7 @@ def _short(place: Sequence[str]) -> bytes:
 
 def _ask_where_instances_meet(job: ImportJob) -> None:
     """One SOPInstanceUID comes twice in one series."""
-    items = Item.objects.filter(job=job, outcome__isnull=True, placement__kind=PlacementKind.SERIES)
+    items = Item.objects.filter(job=job, outcome__isnull=True, placement__kind__in=sorted(INSTANCE_KINDS))
     meeting = items.values("placement", "sop_uid").annotate(times=Count("id")).filter(times__gt=1)
     found = sorted(set(meeting.order_by().values_list("placement", flat=True)))
     for start in range(0, len(found), PAGE):

@@ -6,50 +6,71 @@ from typing import Any
 from django.db import transaction
 
 from importer.core.facts import facts
-from importer.core.labels import clean_file_name
 from importer.core.names import parts_of
 from importer.core.records import Bad
+from importer.core.rules.model import RuleSet
 from importer.core.series import Disagreement, Settled, settle
-from importer.core.states import ConflictType, Level, MissingMeta, Outcome, PlacementKind
+from importer.core.states import INSTANCE_KINDS, ConflictType, Level, MissingMeta, Outcome, PlacementKind
 from importer.core.surroundings import Surroundings
+from importer.core.tree import LEVELS
 from importer.models import Contribution, ImportJob, Item, Placement, bulk
 from importer.pipeline.around import DICOM, surroundings, tell
+from importer.pipeline.groups import (
+    DICOM_ZIP,
+    GROUPED,
+    archive_name,
+    name_members,
+    settle_groups,
+    single_instances,
+    single_name,
+)
 from importer.pipeline.known import known_labels
 from importer.pipeline.leases import Lease
 from importer.pipeline.merging import Sum, sums
 from importer.pipeline.pages import in_pages
+from importer.pipeline.rules import rules_of
 
 COLUMNS = [
-    "first_seq", "count", "bytes", "level", "subject_label", "session_label", "session_uid", "acquisition_label",
-    "acquisition_uid", "file_name", "said", "outcome", "reason", "conflict_level", "conflict_type", "candidates",
+    "kind", "first_seq", "count", "bytes", "level", "subject_label", "session_label", "session_uid",
+    "acquisition_label", "acquisition_uid", "file_name", "said", "outcome", "reason", "conflict_level",
+    "conflict_type", "candidates",
 ]  # fmt: skip
+
+
+DEPTH = {Level.PROJECT: 0, Level.SUBJECT: 1, Level.SESSION: 2, Level.ACQUISITION: 3}
+BELOW = {
+    Level.SUBJECT: ("subject_label",),
+    Level.SESSION: ("session_label", "session_uid"),
+    Level.ACQUISITION: ("acquisition_label", "acquisition_uid"),
+}
 
 
 def settle_all(job: ImportJob, lease: Lease) -> None:
     """Writes the same values however often it runs. Raises LostLease or Stopped."""
     _join_the_nameless(job)
-    around = surroundings(job)
+    settle_groups(job, lease)
+    around, rules = surroundings(job), rules_of(job)
     for page in in_pages(Placement.objects.filter(DICOM, job=job)):
         lease.check()
-        _settle_page(job, page, around)
+        _settle_page(job, page, around, rules)
     for page in in_pages(Placement.objects.filter(job=job, kind=PlacementKind.FILE)):
         lease.check()
         _attach_page(page, around)
+    name_members(job, lease)
 
 
 def _join_the_nameless(job: ImportJob) -> None:
     """What one instance lacks another may give: a series part without PatientID joins its only namesake."""
-    series = Placement.objects.filter(job=job, kind=PlacementKind.SERIES)
-    parts = series.filter(subject_label="", count=0).values_list("session_uid", "acquisition_uid", "id")
-    nameless = {(study, uid): pk for study, uid, pk in parts}
-    named: dict[tuple[str, str], list[int]] = {}
-    others = series.exclude(subject_label="").values_list("session_uid", "acquisition_uid", "id")
-    for study, uid, pk in others.iterator(chunk_size=2000) if nameless else ():
-        if (study, uid) in nameless:
-            named.setdefault((study, uid), []).append(pk)
-    for uids, namesakes in named.items():
+    series = Placement.objects.filter(job=job, kind__in=sorted(INSTANCE_KINDS), said__has_key=GROUPED)
+    nameless = dict(series.filter(subject_label="", count=0).values_list(f"said__{GROUPED}", "id"))
+    named: dict[str, list[int]] = {}
+    others = series.exclude(subject_label="").values_list(f"said__{GROUPED}", "id")
+    for group, pk in others.iterator(chunk_size=2000) if nameless else ():
+        if group in nameless:
+            named.setdefault(group, []).append(pk)
+    for group, namesakes in named.items():
         if len(namesakes) == 1:
-            _join(nameless[uids], namesakes[0])
+            _join(nameless[group], namesakes[0])
 
 
 def _join(nameless: int, namesake: int) -> None:
@@ -59,19 +80,20 @@ def _join(nameless: int, namesake: int) -> None:
         Placement.objects.filter(pk=nameless).delete()
 
 
-def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings) -> None:
-    found = sums(page)
+def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings, rules: RuleSet) -> None:
+    found, single = sums(page), single_instances(page, rules)
     known = known_labels(job.project, page)
     rows = []
     for placement in page:
         total = found[placement.pk]
-        settled = settle(total.said)
-        _fill(placement, total, settled)
+        settled = settle(total.said, Level(placement.level))
+        _fill(job, placement, total, settled, single=placement.pk in single)
         told = known.get(placement.pk)
         if told is not None:
             placement.subject_label, placement.session_label, placement.acquisition_label = told.over(placement)
-        if isinstance(settled, Disagreement) and not _labelled(placement):
-            _hold(placement, Level.ACQUISITION, ConflictType.SERIES_LABELS, _disagreement(settled))
+        _leave_out_below(placement)
+        if isinstance(settled, Disagreement) and _missing(placement) is not None:
+            _hold(placement, Level(placement.level), ConflictType.SERIES_LABELS, _disagreement(settled))
         else:
             _check_labels(job, placement, total.folders)
         waits = bool(placement.conflict_type) or placement.outcome is not None
@@ -81,13 +103,8 @@ def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings
         bulk.update(Placement, COLUMNS, rows)
 
 
-def _labelled(placement: Placement) -> bool:
-    return all((placement.subject_label, placement.session_label, placement.acquisition_label))
-
-
-def _fill(placement: Placement, total: Sum, settled: Settled | Disagreement) -> None:
+def _fill(job: ImportJob, placement: Placement, total: Sum, settled: Settled | Disagreement, *, single: bool) -> None:
     placement.first_seq, placement.count, placement.bytes = total.first_seq, total.count, total.bytes
-    placement.level = Level.ACQUISITION
     placement.outcome, placement.reason, placement.candidates = None, "", []
     placement.conflict_level = placement.conflict_type = ""
     if isinstance(settled, Disagreement):
@@ -96,18 +113,30 @@ def _fill(placement: Placement, total: Sum, settled: Settled | Disagreement) -> 
     placement.subject_label, placement.session_label = settled.subject_label, settled.session_label
     placement.acquisition_label = settled.acquisition_label
     placement.session_uid, placement.acquisition_uid = settled.session_uid, settled.acquisition_uid
-    placement.said = facts(settled)
-    if placement.kind == PlacementKind.SERIES:
-        placement.file_name = clean_file_name(f"{settled.acquisition_label or settled.acquisition_uid}.dicom.zip")
+    grouped = {GROUPED: placement.said[GROUPED]} if GROUPED in placement.said else {}
+    placement.said = {**facts(settled), **grouped}
+    if grouped:
+        placement.kind = PlacementKind.INSTANCE if single else PlacementKind.SERIES
+        named = single_name(job, placement, settled) if single else archive_name(job, placement, settled, DICOM_ZIP)
+        placement.file_name = named
+
+
+def _leave_out_below(placement: Placement) -> None:
+    """Of the levels below the one that it goes to nothing is said: two files of one name meet there."""
+    for level, names in BELOW.items():
+        if DEPTH[level] > DEPTH[Level(placement.level)]:
+            for name in names:
+                setattr(placement, name, "")
+
+
+def _missing(placement: Placement) -> Level | None:
+    """The first level, from the top, down to the one that it goes to, that nobody names."""
+    depth = DEPTH[Level(placement.level)]
+    return next((level for level in LEVELS[:depth] if not getattr(placement, f"{level}_label")), None)
 
 
 def _check_labels(job: ImportJob, placement: Placement, folders: Sequence[str]) -> None:
-    labels = {
-        Level.SUBJECT: placement.subject_label,
-        Level.SESSION: placement.session_label,
-        Level.ACQUISITION: placement.acquisition_label,
-    }
-    missing = next((level for level, label in labels.items() if not label), None)
+    missing = _missing(placement)
     if missing is None:
         return
     reason = f"Missing label: {missing}"

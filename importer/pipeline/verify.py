@@ -11,7 +11,7 @@ from typing import IO
 from hierarchy.models import DigestOf, FileVersion
 from importer.core import manifest
 from importer.core.manifest import Member
-from importer.core.states import PlacementKind
+from importer.core.states import PACKED_KINDS
 from importer.models import Conflict
 from storages.places import LocalPlace, archive, quarantine
 
@@ -109,7 +109,7 @@ def _waiting() -> Iterator[_Stored]:
     rows = Conflict.objects.exclude(path="").order_by("pk")
     found = rows.values_list("path", "size", "digest", "placement__kind", "manifest")
     for path, size, digest, kind, lines in found.iterator(chunk_size=PAGE):
-        of = DigestOf.MANIFEST if kind == PlacementKind.SERIES else DigestOf.CONTENT
+        of = DigestOf.MANIFEST if kind in PACKED_KINDS else DigestOf.CONTENT
         yield _Stored(path, size, digest, of, bytes(lines))
 
 
