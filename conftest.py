@@ -24,6 +24,8 @@ if "django" in sys.modules and os.environ.get("DJANGO_SETTINGS_MODULE"):
 os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
 os.environ["PRATIQUE_HOME"] = str(HOME)
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
+# Processes that a test starts have to read what the test encrypted.
+os.environ.setdefault("PRATIQUE_SECRET_KEYS", "b25seS1mb3ItdGVzdHMtb25seS1mb3ItdGVzdHMtLTE=")
 sys.path.insert(0, str(ROOT))
 
 from django.conf import settings  # noqa: E402

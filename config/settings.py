@@ -8,7 +8,16 @@ import dj_database_url
 import dj_email_url
 from django.core.exceptions import ImproperlyConfigured
 
-from config.env import envbool, envint, envlist, envsecret, envstr, kept_secret
+from config.env import (
+    encryption_keys,
+    envbool,
+    envint,
+    envlist,
+    envsecret,
+    envstr,
+    kept_secret,
+    new_encryption_key,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,6 +31,9 @@ if not SECRET_KEY and EMBEDDED:
     SECRET_KEY = kept_secret(PRATIQUE_HOME / "secret_key")
 if not SECRET_KEY:
     raise ImproperlyConfigured("Set SECRET_KEY (or SECRET_KEY_FILE): it signs the sessions of a server installation.")
+PRATIQUE_SECRET_KEYS = encryption_keys(envsecret("PRATIQUE_SECRET_KEYS"))
+if not PRATIQUE_SECRET_KEYS and EMBEDDED:
+    PRATIQUE_SECRET_KEYS = encryption_keys(kept_secret(PRATIQUE_HOME / "secret_keys", new_encryption_key))
 ALLOWED_HOSTS = envlist("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = envlist("CSRF_TRUSTED_ORIGINS", [])
 

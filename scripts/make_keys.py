@@ -3,6 +3,7 @@
 So there is no password that everybody knows, and none in a file that is committed.
 """
 
+import base64
 import secrets
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 def main(folder: Path) -> None:
     _keep(folder / "secret_key", lambda: secrets.token_urlsafe(50))
+    _keep(folder / "secret_keys", lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
     password = _keep(folder / "postgres_password", lambda: secrets.token_urlsafe(32))
     _keep(folder / "database_url", lambda: f"postgres://pratique:{password}@postgres:5432/pratique")
     _keep(folder / "s3_password", lambda: secrets.token_urlsafe(32))

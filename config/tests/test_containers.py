@@ -100,7 +100,10 @@ def test_the_static_files_are_collected_as_the_image_does_it(tmp_path):
 
 def outside(environment: dict[str, str]) -> dict[str, str]:
     """What a container would see, and nothing of this test run."""
-    foreign = {"DATABASE_URL", "PRATIQUE_HOME", "PRATIQUE_BROKER_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"}
+    foreign = {
+        "DATABASE_URL", "PRATIQUE_HOME", "PRATIQUE_BROKER_URL", "SECRET_KEY", "PRATIQUE_SECRET_KEYS",
+        "DJANGO_SETTINGS_MODULE",
+    }  # fmt: skip
     ours = {name: value for name, value in os.environ.items() if name not in foreign and "PYTEST" not in name}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**ours, "PATH": path, "PYTHONPATH": str(ROOT), "HOSTNAME": socket.gethostname(), **environment}
