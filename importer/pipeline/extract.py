@@ -7,7 +7,6 @@ from django.db.models import F
 
 from importer.core import members, recognise
 from importer.core.folder import Opener
-from importer.core.members import REFUSED as REFUSED_MEMBERS
 from importer.core.names import folder_of, raw
 from importer.core.records import Bad, Entry, EntryKind
 from importer.core.series import gather
@@ -24,7 +23,6 @@ REFUSED = {
     EntryKind.SPECIAL: SPECIAL,
     EntryKind.UNREADABLE: Bad(Outcome.FAILED, "Unreadable: the folder cannot be listed"),
     EntryKind.TOO_DEEP: Bad(Outcome.FAILED, "Too deep: more than 64 folders"),
-    **REFUSED_MEMBERS,
     **members.REFUSED,
 }
 NO_ENTRY = Bad(Outcome.FAILED, "Unreadable: its folder may be listed but not entered")
