@@ -1,8 +1,9 @@
 """Credentials: encrypted where they lie, shown to nobody, and kept out of every text that is made of a value."""
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import NoReturn
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NoReturn, Self
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
@@ -16,59 +17,61 @@ class KeyMissing(Exception):
     """There is no key, or not the one that something was encrypted with. The text says what to do."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
 class Secret:
-    """Named values that only `reveal` tells. No text, no log, no task and no copy by value is ever made of it."""
+    """Credentials by name. Only `get` tells one: no text, no log, no task and no pickle is ever made of it.
 
-    __slots__ = ("_values",)
+    S3: `access_key`, `secret_key`, `session_token`. Azure: `account_key`, `sas_token` or `connection_string`.
+    Google: `service_account`, the text of its JSON key.
+    """
 
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        self._values = {name: value for name, value in (values or {}).items() if value}
+    pairs: tuple[tuple[str, str], ...] = ()
 
-    def reveal(self, name: str) -> str:
-        """The value of that name, empty where there is none: for the client that signs with it, and nobody else."""
-        return self._values.get(name, "")
+    @classmethod
+    def of(cls, **values: str) -> Self:
+        """An empty value is none."""
+        return cls(tuple(sorted((name, value) for name, value in values.items() if value)))
+
+    def get(self, name: str) -> str:
+        """Empty where there is none. For the client that signs with it, and nobody else."""
+        return dict(self.pairs).get(name, "")
 
     def names(self) -> frozenset[str]:
         """What there is a value of."""
-        return frozenset(self._values)
+        return frozenset(name for name, _ in self.pairs)
 
     def masked(self, text: str) -> str:
         """The text without any of the values: a library's error may quote what it was given."""
-        for value in sorted(self._values.values(), key=len, reverse=True):
+        for value in sorted((value for _, value in self.pairs), key=len, reverse=True):
             if len(value) >= SHORTEST_MASKED:
                 text = text.replace(value, MASK)
         return text
 
     def sealed(self) -> bytes:
         """Encrypted with the first of the keys; `opened` reads it again. Raises KeyMissing."""
-        return _cipher().encrypt(json.dumps(self._values).encode())
+        return _cipher().encrypt(json.dumps(dict(self.pairs)).encode())
 
     def __bool__(self) -> bool:
-        return bool(self._values)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._values == other._values
-
-    __hash__ = None  # type: ignore[assignment]  # a hash of it could be tried out
+        return bool(self.pairs)
 
     def __repr__(self) -> str:
         return MASK
 
     __str__ = __repr__
 
-    def __format__(self, _spec: str) -> str:
-        return MASK
-
     def __reduce__(self) -> NoReturn:
         raise TypeError("A secret is not pickled: it would travel in the clear.")
+
+
+NO_SECRET = Secret()
 
 
 def opened(sealed: bytes | memoryview | None) -> Secret:
     """What `Secret.sealed` made, with whichever of the keys fits; nothing is an empty one. Raises KeyMissing."""
     if not sealed:
-        return Secret()
+        return NO_SECRET
     try:
-        return Secret(json.loads(_cipher().decrypt(bytes(sealed))))
+        return Secret.of(**json.loads(_cipher().decrypt(bytes(sealed))))
     except InvalidToken as error:
         raise KeyMissing(
             "The saved credentials cannot be read: the key that they were encrypted with is not among "

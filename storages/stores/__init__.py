@@ -3,7 +3,8 @@
 One protocol (`contract.Store`) for the four, so that whoever lists, reads or writes knows none of them by name.
 """
 
-from storages.stores.contract import Kind, Level, Listed, ListedKind, Secret, Store, StoreConfig
+from storages.secrets import Secret
+from storages.stores.contract import Kind, Level, Listed, ListedKind, Store, StoreConfig
 from storages.stores.errors import (
     AddressRefused,
     BadKey,

@@ -5,10 +5,12 @@ byte that is no UTF-8 and NUL stand as `\xNN`. The form is exact both ways and t
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
+
+from storages.secrets import NO_SECRET, Secret
 
 
 class Kind(StrEnum):
@@ -60,32 +62,6 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
-class Secret:
-    """Credentials by name. Shows its names and never a value.
-
-    S3: `access_key`, `secret_key`, `session_token`. Azure: `account_key`, `sas_token` or `connection_string`.
-    Google: `service_account`, the text of its JSON key.
-    """
-
-    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
-
-    @classmethod
-    def of(cls, **values: str) -> Self:
-        return cls(tuple(sorted((name, value) for name, value in values.items() if value)))
-
-    def get(self, name: str) -> str:
-        return dict(self.pairs).get(name, "")
-
-    def __bool__(self) -> bool:
-        return bool(self.pairs)
-
-    def __str__(self) -> str:
-        return f"Secret({', '.join(name for name, _ in self.pairs)})"
-
-    __repr__ = __str__
-
-
-@dataclass(frozen=True, slots=True)
 class StoreConfig:
     """Which store, and how to get in.
 
@@ -100,7 +76,7 @@ class StoreConfig:
     endpoint: str = ""
     region: str = ""
     account: str = ""
-    credentials: Secret = Secret()
+    credentials: Secret = NO_SECRET
     from_machine: bool = False
     trusted: bool = False
 
