@@ -1,6 +1,6 @@
 from django.urls import path
 
-from importer import conflict_views, review_views, rule_views, views
+from importer import conflict_views, plan_views, review_views, rule_views, views
 
 urlpatterns = [
     path("imports/", views.imports, name="imports"),
@@ -11,6 +11,11 @@ urlpatterns = [
     path("imports/<int:job_id>/items/<int:item_id>/picture", views.item_picture, name="item-picture"),
     path("imports/<int:job_id>/cancel", views.import_cancel, name="import-cancel"),
     path("imports/<int:job_id>/rerun", views.import_rerun, name="import-rerun"),
+    path("imports/<int:job_id>/plan/", plan_views.plan, name="plan"),
+    path("imports/<int:job_id>/plan/branch", plan_views.plan_branch, name="plan-branch"),
+    path("imports/<int:job_id>/plan/select", plan_views.plan_select, name="plan-select"),
+    path("imports/<int:job_id>/plan/approve", plan_views.plan_approve, name="plan-approve"),
+    path("imports/<int:job_id>/plan/report", plan_views.plan_report, name="plan-report"),
     path("imports/<int:job_id>/report", views.import_report, name="import-report"),
     path("imports/<int:job_id>/conflict-report", views.import_conflict_report, name="import-conflict-report"),
     path("review/", review_views.queue, name="review"),

@@ -1,12 +1,13 @@
 """How far an import is, in steps, shares and words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from importer.core import spans
 from importer.core.states import FINAL, LIVE, JobStatus, Outcome
-from importer.core.wording import OUTCOME, STAGES, UNDECIDED, Tone
+from importer.core.wording import OUTCOME, STAGES, UNDECIDED, Tone, Wording
 
 # Steps differ in length: where each begins on the whole way, in percent.
 _BEGINS = (0, 5, 40, 45, 98)
@@ -183,6 +184,11 @@ def shares(job: Run) -> tuple[Share, ...]:
     rest = max(job.discovered - accounted(job), 0)
     if rest and job.status not in FINAL:
         counts.append(("", UNDECIDED, rest))
+    return split(counts)
+
+
+def split(counts: Sequence[tuple[str, Wording, int]]) -> tuple[Share, ...]:
+    """A bar of parts, given as (outcome, words, count); a part that is there is seen."""
     widths = _widths([count for _, _, count in counts])
     starts = [sum(widths[:index]) for index in range(len(widths))]
     return tuple(

@@ -25,7 +25,7 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Dashboard", "dashboard", frozenset({"drop-folder"})),
     ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file", "file-header"})),
     ("Batches", "batches", frozenset({"batch"})),
-    ("Imports", "imports", frozenset({"import", "import-conflicts", "item"})),
+    ("Imports", "imports", frozenset({"import", "import-new", "import-conflicts", "item", "plan"})),
     ("Review", "review", frozenset({"conflict", "review-decide", "resolutions", "resolution", "rules", "aliases"})),
 )
 WORDS: dict[str, Mapping[str, str]] = {
