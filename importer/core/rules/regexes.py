@@ -37,7 +37,8 @@ class Compiled:
         found = self._regex.fullmatch(text.encode("utf-8", "replace"))
         if found is None:
             return None
-        return [(found.group(number) or b"").decode("utf-8", "replace") for number in numbers]
+        pieces = found.group(*numbers, 0)
+        return [piece.decode("utf-8", "replace") if piece else "" for piece in pieces[:-1]]
 
     def sub(self, by: str, text: str) -> str:
         """Raises re2's error for a replacement that names a group that is not there."""
