@@ -142,9 +142,9 @@ def _begins(op: str, wanted: str) -> Callable[[Any], bool]:
     return lambda found: _ORDER[op]("".join(filter(str.isdigit, found))[: len(wanted)], wanted)
 
 
-def _searches(op: str, value: str) -> Callable[[Any], bool]:
+def _searches(op: str, value: str, *, end: str = "") -> Callable[[Any], bool]:
     expression, options = patterns.search_expression(value)
-    search = regexes.compiled(expression, ignore_case=True).search
+    search = regexes.compiled(f"(?:{expression}){end}" if end else expression, ignore_case=True).search
     del options  # Always any case: `!i` changes nothing here.
     if op == "!~":
         return lambda found: not search(found)
@@ -158,9 +158,16 @@ def _of_member(text: str, op: str, value: str) -> Filter:
     if not member:
         raise Wrong(f"There is nothing behind {SEPARATOR}: name the members, such as *.dcm.", len(archive))
     options = value[value.rindex("!") :] if op == "=~" and patterns.split_options(value)[1] else ""
-    in_archive = _test(op, Kind.TEXT, f"{archive}{options}") if archive else _ZIP
+    in_archive = _of_archive(op, archive, options) if archive else _ZIP
     in_member = _test(op, Kind.TEXT, member)
     return Filter(text, "path", op, Kind.TEXT, partial(_both, in_archive, in_member), in_archive)
+
+
+def _of_archive(op: str, value: str, options: str) -> Callable[[str], bool]:
+    """Members follow right behind: `a.zip::` asks for nothing of `a.zip.dcm`."""
+    if op == "=~":
+        return _searches(op, f"{value}{options}", end="$")
+    return _test(op, Kind.TEXT, value)
 
 
 _ZIP = _searches("=~", r"\.zip$!r")
