@@ -149,7 +149,8 @@ def _name(info: zipfile.ZipInfo) -> str:
     name = printable(_bytes(info))
     if not _leads_out(name):
         name = "/".join(part for part in name.split("/") if part not in {"", "."})
-    return name or _NAMELESS
+    # As in member_path: by this name it is asked for.
+    return f"\\x3a{name[1:]}" if name.startswith(":") else name or _NAMELESS
 
 
 def _bytes(info: zipfile.ZipInfo) -> bytes:
@@ -165,7 +166,8 @@ def _bytes(info: zipfile.ZipInfo) -> bytes:
 
 
 def _leads_out(name: str) -> bool:
-    return name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/")
+    stored = raw(name)
+    return stored.startswith((b"/", b"\\")) or b".." in stored.replace(b"\\", b"/").split(b"/")
 
 
 def _kind(name: str, info: zipfile.ZipInfo) -> EntryKind:

@@ -8,13 +8,15 @@ from django.db import transaction
 from django.db.models import F
 
 from importer.core.folder import Opener, walk
-from importer.core.names import raw
+from importer.core.names import BETWEEN, archive_and_member, raw
 from importer.core.records import Entry
 from importer.core.states import JobStatus, Outcome, Work
 from importer.models import Chunk, ImportJob, Item, move_to
 from importer.pipeline import chunks
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.leases import Lease
+from importer.pipeline.rules import rules_of
+from importer.pipeline.unpacking import Wanted, go_on, look, unpacked_walk, wanted_by
 from importer.pipeline.worker import Worker
 
 CHUNK_ENTRIES = 500
@@ -44,12 +46,15 @@ def scan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
 
 
 def _entries(job: ImportJob) -> Iterator[Entry]:
+    rules = rules_of(job)
     if job.only_failed:
-        return _failed_before(job)
-    return walk(raw(job.source_root), after=job.scan_cursor)
+        return _failed_before(job, wanted_by(rules))
+    if not rules.archives:
+        return walk(raw(job.source_root), after=job.scan_cursor)
+    return unpacked_walk(raw(job.source_root), after=job.scan_cursor, wanted=wanted_by(rules))
 
 
-def _failed_before(job: ImportJob) -> Iterator[Entry]:
+def _failed_before(job: ImportJob, wanted: Wanted) -> Iterator[Entry]:
     """What failed in the run that is run again, as it is now; what is gone by now is not there to be run again."""
     failed = Item.objects.filter(job=job.rerun_of_id).order_by("seq")
     own = failed.filter(outcome=Outcome.FAILED)
@@ -57,14 +62,27 @@ def _failed_before(job: ImportJob) -> Iterator[Entry]:
     seen = job.scan_cursor
     with Opener(raw(job.source_root)) as opener:
         for path in (own | theirs).values_list("path", flat=True).iterator(chunk_size=2000):
-            if seen != path and seen.startswith(f"{path.rstrip('/')}/"):
-                yield from opener.go_on(path, after=seen)
+            if _holds(path, seen):
+                yield from go_on(opener, path, after=seen, wanted=wanted)
             elif not seen or _behind(path, seen):
-                yield from opener.look(path)
+                yield from look(opener, path, wanted=wanted)
+                seen = path
+
+
+def _holds(path: str, seen: str) -> bool:
+    """What was seen lies below the folder, or is a member of the archive."""
+    above = path.rstrip("/")
+    return seen != path and seen.startswith((f"{above}/", f"{above}{BETWEEN}"))
 
 
 def _behind(path: str, seen: str) -> bool:
-    return raw(path.rstrip("/")).split(b"/") > raw(seen.rstrip("/")).split(b"/")
+    return _order(path) > _order(seen)
+
+
+def _order(path: str) -> tuple[list[bytes], list[bytes]]:
+    """The members of an archive come right after it."""
+    archive, member = archive_and_member(path.rstrip("/"))
+    return raw(archive).split(b"/"), raw(member).split(b"/") if member else []
 
 
 def _chunk(job_id: int, seq: int, part: list[Entry]) -> Chunk:

@@ -82,6 +82,7 @@ def test_a_members_bytes_are_read_like_a_files(archive, method):
         (b"caf\xc3\xa9", "café"),
         (b"caf\x82", "café"),
         (b"a::b", r"a\x3a:b"),
+        (b":a", r"\x3aa"),
         (b"./x//y", "x/y"),
         (b"a\nb", "a\nb"),
         (rb"x\y", r"x\y"),
