@@ -6,9 +6,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from importer.core.folder import NotPlain, Opener, SourceAway, Special, Vanished
-from importer.core.listed import identity, modified
 from importer.core.members import NoRoom, Spoiled
-from importer.core.records import Bad, Entry
+from importer.core.records import Bad
 from importer.core.states import Outcome
 
 VANISHED = Bad(Outcome.FAILED, "Vanished: it was listed and is not there any more")
@@ -64,13 +63,3 @@ class Listed(Protocol):
 def as_listed(opener: Opener, handle: int, listed: Listed) -> bool:
     """What this opener opened last is the listed file."""
     return opener.unchanged(handle, listed.path, size=listed.size, mtime_ns=listed.mtime_ns, inode=listed.inode)
-
-
-def unchanged(handle: int, *, size: int, mtime_ns: int, inode: str) -> bool:
-    """The opened file is the listed one."""
-    found = os.fstat(handle)
-    return found.st_size == size and modified(found) == mtime_ns and identity(found) == inode
-
-
-def same(handle: int, entry: Entry) -> bool:
-    return unchanged(handle, size=entry.size, mtime_ns=entry.mtime_ns, inode=entry.inode)
