@@ -1,13 +1,14 @@
 """What a command line adds to a rule set, as a text of rules again: so that a job keeps one text of what ran."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from typing import Any
 
 import yaml
 
 from importer.core.rules.fields import destination
-from importer.core.rules.mappings import mapping
+from importer.core.rules.mappings import Mapping, mapping
 from importer.core.rules.model import DICOM
 from importer.core.rules.parsing import parse
 from importer.core.rules.problems import Problem, RuleError, Wrong
@@ -69,7 +70,7 @@ def _with(rule: dict[str, Any], additions: Additions) -> dict[str, Any]:
     made = {_PLURAL.get(key, key): value for key, value in rule.items()}
     if additions.level is not None:
         made["level"] = additions.level.value
-    mappings = [line for line in additions.mappings if _fits(line, dicom=made.get("type") == DICOM)]
+    mappings = _fitting(additions.mappings, dicom=made.get("type") == DICOM)
     if (mappings or additions.level) and made.pop("beside_dicom", False):
         made.setdefault("name", "")
     if mappings:
@@ -83,17 +84,18 @@ def _with(rule: dict[str, Any], additions: Additions) -> dict[str, Any]:
 _PLURAL = {"mapping": "mappings", "default": "defaults", "override": "overrides"}
 
 
-def _fits(line: str, *, dicom: bool) -> bool:
-    """A mapping that reads the header says nothing to a rule that is not about DICOM."""
-    try:
-        mapping(line, dicom=True)
-    except Wrong as error:
-        raise RuleError([Problem(1, error.at + 1, f"--mapping {line}: {error.said}")]) from None
-    try:
-        mapping(line, dicom=dicom)
-    except Wrong:
-        return False
-    return True
+def _fitting(lines: Sequence[str], *, dicom: bool) -> list[str]:
+    """A mapping that reads the header, or what such a one has set, says nothing to a rule that is not about DICOM."""
+    known: list[Mapping] = []
+    fitting: list[Mapping] = []
+    for line in lines:
+        try:
+            known.append(mapping(line, dicom=True, before=known))
+        except Wrong as error:
+            raise RuleError([Problem(1, error.at + 1, f"--mapping {line}: {error.said}")]) from None
+        with suppress(Wrong):
+            fitting.append(mapping(line, dicom=dicom, before=fitting))
+    return [one.text for one in fitting]
 
 
 def _listed(value: Any) -> list[str]:

@@ -52,6 +52,15 @@ def test_the_level_is_that_of_every_rule():
     assert {one.level for one in rules} == {Level.SESSION}
 
 
+def test_a_mapping_may_use_what_those_before_it_took_also_where_only_dicom_has_it():
+    lines = ("path={@v}/*", "subject=S {!@v}", "PatientID={@p}", "session={!@p}")
+    image, other = parse(merged("- type: dicom\n- level: session\n", Additions(mappings=lines))).rules
+    assert [line.text for line in image.mappings] == list(lines)
+    assert [line.text for line in other.mappings] == list(lines[:2])
+    with pytest.raises(RuleError, match="@v"):
+        merged(STANDARD, Additions(mappings=("subject=S {!@v}", "path={@v}/*")))
+
+
 @pytest.mark.parametrize(
     "wrong",
     [Additions(include=("foo=1",)), Additions(mappings=("path={nope}",)), Additions(defaults=("session",))],
