@@ -1,6 +1,7 @@
 """One file, read from the environment through `config.env`; starts with no variable set (docs/settings.md)."""
 
 import socket
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,11 @@ PRATIQUE_LEASE_SECONDS = envint("PRATIQUE_LEASE_SECONDS", 60)
 PRATIQUE_UID_SCOPE = envstr("PRATIQUE_UID_SCOPE", "project")
 if PRATIQUE_UID_SCOPE not in {"site", "group", "project", "none"}:
     raise ImproperlyConfigured(f"PRATIQUE_UID_SCOPE is {PRATIQUE_UID_SCOPE!r}: write site, group, project or none.")
+try:
+    # Mistakes in host bits are mistakes: 10.1.2.3/8 is refused.
+    PRATIQUE_ALLOWED_NETWORKS = [ip_network(text) for text in envlist("PRATIQUE_ALLOWED_NETWORKS", [])]
+except ValueError as error:
+    raise ImproperlyConfigured(f"PRATIQUE_ALLOWED_NETWORKS: {error}. Write networks such as 10.1.0.0/16.") from error
 PRATIQUE_WATCHER_LOCK = PRATIQUE_HOME / "watcher.lock"
 
 INSTALLED_APPS = [
