@@ -1,4 +1,4 @@
-"""Who did what to which job, batch or conflict, and when. Append-only; never one per source file."""
+"""Who did what to which job, batch, conflict or storage, and when. Append-only; never one per source file."""
 
 from typing import ClassVar
 
@@ -19,6 +19,8 @@ class Event(models.Model):
     resolution_id = models.PositiveBigIntegerField(null=True, blank=True)
     decision_id = models.PositiveBigIntegerField(null=True, blank=True)
     rule_set_id = models.PositiveBigIntegerField(null=True, blank=True)
+    storage_id = models.PositiveBigIntegerField(null=True, blank=True)
+    provider_id = models.PositiveBigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -30,6 +32,10 @@ class Event(models.Model):
             ),
             models.Index(
                 fields=["rule_set_id", "id"], condition=Q(rule_set_id__isnull=False), name="event_by_rule_set"
+            ),
+            models.Index(fields=["storage_id", "id"], condition=Q(storage_id__isnull=False), name="event_by_storage"),
+            models.Index(
+                fields=["provider_id", "id"], condition=Q(provider_id__isnull=False), name="event_by_provider"
             ),
         ]
 

@@ -37,6 +37,9 @@ class ImportJob(Leased):
     source_kind = models.CharField(max_length=16, choices=choices(SourceKind))
     # Printable form of the root's bytes: importer.core.names turns it back.
     source_root = models.TextField()
+    storage = models.ForeignKey(
+        "storages.ExternalStorage", on_delete=models.PROTECT, null=True, blank=True, related_name="imports"
+    )
     who = models.CharField(max_length=320)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
@@ -110,6 +113,9 @@ class ImportJob(Leased):
                 name="job_accounts_for_every_file",
             ),
             CheckConstraint(condition=Q(source_kind__in=[k.value for k in SourceKind]), name="job_source_kind_known"),
+            CheckConstraint(
+                condition=Q(storage__isnull=True) | Q(source_kind=SourceKind.STORAGE), name="job_reads_one_storage"
+            ),
             CheckConstraint(condition=Q(strategy__in=[s.value for s in Strategy]), name="job_strategy_known"),
             CheckConstraint(condition=Q(uid_scope__in=[s.value for s in UidScope]), name="job_uid_scope_known"),
             CheckConstraint(
