@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import BinaryIO
 
-from pydicom.datadict import tag_for_keyword
+from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.filereader import data_element_generator
 
 from importer.core.nested import UNDEFINED, step_over
-from importer.core.values import DEFAULT_ENCODINGS, encodings_of, text_of
+from importer.core.scanner import Values, Want, scanned
+from importer.core.values import DEFAULT_ENCODINGS, encodings_of, text_from, text_of
 
 PIXELS = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 # Nothing wanted is longer; what is, is skipped like an absent value instead of being read into memory.
@@ -31,6 +32,8 @@ _TRANSFER_SYNTAX = 0x00020010
 _MEDIA_CLASS = 0x00020002
 _CHARACTER_SET = 0x00080005
 _FIRST_PIXELS = 0x7FE00008
+# Where the file does not say what a value is.
+_UNNAMED = frozenset({b"", b"UN"})
 
 
 @dataclass(slots=True)
@@ -59,6 +62,45 @@ class Contents:
     transfer_syntax: str
     media_class: str
     found: Found
+
+
+def quick(start: bytes, *, size: int, more: Callable[[int, int], bytes], wanted: frozenset[str]) -> Contents | None:
+    """As `contents` for an ordinary file, many times faster; None for any other. An OSError of `more` passes."""
+    read = scanned(start, size=size, more=more, want=_want(wanted))
+    if read is None:
+        return None
+    found = Found(pixels=read.pixels, seen=1, stopped=read.stopped)
+    try:
+        meta = {tag: text_from(value, vr.decode(), DEFAULT_ENCODINGS) for tag, (vr, value) in read.meta.items()}
+        texts = _texts_of(read.values, wanted=wanted)
+    except (ValueError, LookupError):
+        # A character set that nobody knows how to read.
+        return None
+    return Contents(texts, meta.get(_TRANSFER_SYNTAX, ""), meta.get(_MEDIA_CLASS, ""), found)
+
+
+def _texts_of(values: Values, *, wanted: frozenset[str]) -> dict[str, str]:
+    vr, declared = values.get(_CHARACTER_SET, (b"", b""))
+    encodings = encodings_of(text_from(declared, vr.decode() or "CS", DEFAULT_ENCODINGS) if declared else "")
+    known, texts = _known(wanted), {}
+    for tag, (vr, value) in values.items():
+        keyword, standard = known.get(tag, ("", ""))
+        own = standard if vr in _UNNAMED else vr.decode()
+        if keyword and (text := text_from(value, own, encodings)):
+            texts[keyword] = text
+    return texts
+
+
+@lru_cache(maxsize=64)
+def _known(wanted: frozenset[str]) -> dict[int, tuple[str, str]]:
+    """Tag → keyword, and the value representation that the standard gives it."""
+    return {tag: (keyword, dictionary_VR(tag)) for tag, keyword in _keywords(wanted).items()}
+
+
+@lru_cache(maxsize=64)
+def _want(wanted: frozenset[str]) -> Want:
+    syntaxes = frozenset(syntax.encode() for syntax in DEFLATED | {BIG_ENDIAN})
+    return Want(frozenset({_TRANSFER_SYNTAX, _MEDIA_CLASS}), _tags(wanted), LONGEST, syntaxes)
 
 
 class Endless(Exception):
@@ -173,12 +215,12 @@ def _inflated(stream: BinaryIO) -> tuple[bytes, bool]:
     return bytes(out), inflater.eof
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _keywords(wanted: frozenset[str]) -> dict[int, str]:
     return {tag: keyword for keyword in wanted if (tag := tag_for_keyword(keyword)) is not None}
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _tags(wanted: frozenset[str]) -> frozenset[int]:
     return frozenset(_keywords(wanted)) | {_CHARACTER_SET}
 

@@ -26,12 +26,18 @@ def encodings_of(character_set: str) -> tuple[str, ...]:
 
 def text_of(element: RawDataElement, encodings: tuple[str, ...]) -> str:
     """Values joined by a backslash, each without padding; empty for what is no text and no number."""
-    value, vr = element.value or b"", _vr(element)
-    if vr in _NUMBERS:
-        return _numbers(value, form=_NUMBERS[vr], little_endian=element.is_little_endian)
+    return text_from(element.value or b"", _vr(element), encodings, little_endian=element.is_little_endian)
+
+
+def text_from(value: bytes, vr: str, encodings: tuple[str, ...], *, little_endian: bool = True) -> str:
+    """As `text_of`, by the value representation's name."""
+    if vr in _PLAIN:
+        return _parts(value.decode("latin-1"))
     if vr in _TEXT:
         return _parts(decode_bytes(value, encodings, TEXT_VR_DELIMS))
-    return _parts(value.decode("latin-1")) if vr in _PLAIN else ""
+    if vr in _NUMBERS:
+        return _numbers(value, form=_NUMBERS[vr], little_endian=little_endian)
+    return ""
 
 
 def _vr(element: RawDataElement) -> str:
@@ -39,6 +45,8 @@ def _vr(element: RawDataElement) -> str:
 
 
 def _parts(text: str) -> str:
+    if "\\" not in text:
+        return text.strip(_PADDING)
     return "\\".join(part.strip(_PADDING) for part in text.split("\\"))
 
 

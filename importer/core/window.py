@@ -43,6 +43,13 @@ class Window(io.RawIOBase):
         """The first 16 KiB, or all of a smaller file."""
         return self._at(0, FIRST)
 
+    def at(self, position: int, length: int) -> bytes:
+        """Bytes of anywhere, without moving: for who knows how many are needed."""
+        self._fetched += length
+        if self._fetched > MOST:
+            raise TooMuch
+        return self._read(position, length)
+
     def buffered(self) -> BinaryIO:
         return io.BufferedReader(self, FIRST)
 
