@@ -106,6 +106,8 @@ class ExternalStorage(Place):
     credentials_at = models.DateTimeField(null=True, blank=True)
     enabled = models.BooleanField(default=True)
     moved = models.PositiveIntegerField(default=0)
+    # What the first good check found there (`Store.identity`): something else under this name is another disk.
+    identity = models.CharField(max_length=512, blank=True)
 
     provider = models.ForeignKey(
         StorageProvider, on_delete=models.PROTECT, null=True, blank=True, related_name="storages"

@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('credentials_at', models.DateTimeField(blank=True, null=True)),
                 ('enabled', models.BooleanField(default=True)),
                 ('moved', models.PositiveIntegerField(default=0)),
+                ('identity', models.CharField(blank=True, max_length=512)),
                 ('acknowledged_by', models.CharField(blank=True, max_length=320)),
                 ('acknowledged_at', models.DateTimeField(blank=True, null=True)),
                 ('health', models.CharField(choices=[('unchecked', 'Not checked yet'), ('ok', 'Works'), ('failed', 'Does not work')], default='unchecked', max_length=16)),
