@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -113,39 +113,52 @@ def _clean(path: str) -> str:
     return "/".join(part for part in text.split("/") if part not in {"", ".", ".."})[:LONGEST_PATH]
 
 
-def from_folder(root: bytes, *, title: str, actor: User, now: datetime) -> RuleSample:
+def from_folder(
+    root: bytes, *, title: str, actor: User, now: datetime, below: str = "", deliveries: bool = False
+) -> RuleSample:
     """The first files of a folder, with the headers of some of each of its folders.
 
-    The caller has asked whether the actor may. Raises Refused for a folder that cannot be read or is empty.
+    `below` is a folder of it that no link is followed to; with `deliveries` each of its folders is a source of its
+    own, so that paths begin inside of them. The caller has asked whether the actor may. Raises Refused for a folder
+    that cannot be read or is empty.
     """
     try:
-        found = islice((one for one in walk(root) if one.kind is EntryKind.FILE), MOST_NAMES)
-        entries = [one for one in found if len(one.path) <= LONGEST_PATH]
-        facts = _listed(root, entries, until=time.monotonic() + PATIENCE)
+        with Opener(root) as opener:
+            found = opener.look(below) if below else walk(root)
+            files = _listed(found, skip=1 if below or deliveries else 0)
+            facts = _facts(opener, files, until=time.monotonic() + PATIENCE)
     except SourceAway as error:
         raise Refused(f"{error} There is nothing to try rules on.") from error
     if not facts:
-        raise Refused("There are no files in this folder to try rules on.")
+        raise Refused("There are no files here to try rules on.")
     return _kept(facts, title=title, actor=actor, now=now)
 
 
-def _listed(root: bytes, entries: Sequence[Entry], *, until: float) -> list[Fact]:
+def _listed(entries: Iterable[Entry], *, skip: int) -> dict[str, tuple[str, SourceFile]]:
+    """By the path that rules see, without its first `skip` folders: the path below the root, and the file."""
+    found: dict[str, tuple[str, SourceFile]] = {}
+    for one in islice((one for one in entries if one.kind is EntryKind.FILE), MOST_NAMES):
+        path = one.path.split("/", skip)[-1] if one.path.count("/") >= skip else ""
+        if path and len(path) <= LONGEST_PATH:
+            found.setdefault(path, (one.path, SourceFile(path=path, size=one.size, mtime_ns=one.mtime_ns)))
+    return found
+
+
+def _facts(opener: Opener, files: Mapping[str, tuple[str, SourceFile]], *, until: float) -> list[Fact]:
     """Those whose bytes were looked at come first: they are the ones to learn from."""
-    files = {one.path: SourceFile(path=one.path, size=one.size, mtime_ns=one.mtime_ns) for one in entries}
     read: dict[str, Fact] = {}
-    with Opener(root) as opener:
-        for path in spread(files):
-            if time.monotonic() > until:
-                break
-            read[path] = _opened(opener, files[path])
-    left = [Fact(file=file) for path, file in files.items() if path not in read]
+    for path in spread(files):
+        if time.monotonic() > until:
+            break
+        read[path] = _opened(opener, *files[path])
+    left = [Fact(file=file) for path, (_, file) in files.items() if path not in read]
     return [read[path] for path in files if path in read] + left
 
 
-def _opened(opener: Opener, file: SourceFile) -> Fact:
+def _opened(opener: Opener, path: str, file: SourceFile) -> Fact:
     """A file that cannot be read is a fact, too."""
     try:
-        handle = opener.open(file.path)
+        handle = opener.open(path)
     except Exception as error:  # noqa: BLE001  `why` raises again whatever is not about this one file
         return Fact(file=file, is_dicom=claims_dicom(file.path), bad=why(error))
     try:

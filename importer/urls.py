@@ -1,6 +1,15 @@
 from django.urls import path
 
-from importer import conflict_views, plan_views, review_views, rule_views, views
+from importer import (
+    conflict_views,
+    plan_views,
+    review_views,
+    rule_editor_views,
+    rule_names_views,
+    rule_set_views,
+    rule_views,
+    views,
+)
 
 urlpatterns = [
     path("imports/", views.imports, name="imports"),
@@ -18,6 +27,16 @@ urlpatterns = [
     path("imports/<int:job_id>/plan/report", plan_views.plan_report, name="plan-report"),
     path("imports/<int:job_id>/report", views.import_report, name="import-report"),
     path("imports/<int:job_id>/conflict-report", views.import_conflict_report, name="import-conflict-report"),
+    path("rule-sets/", rule_set_views.rule_sets_page, name="rule-sets"),
+    path("rule-sets/new", rule_editor_views.new, name="rule-set-new"),
+    path("rule-sets/try", rule_editor_views.trying, name="rule-set-try"),
+    path("rule-sets/check", rule_editor_views.check, name="rule-set-check"),
+    path("rule-sets/from-names", rule_names_views.from_names, name="rule-set-names"),
+    path("rule-sets/schema.json", rule_set_views.rule_schema, name="rule-set-schema"),
+    path("rule-sets/<int:rule_set_id>/edit", rule_editor_views.edit, name="rule-set-edit"),
+    path("rule-sets/<int:rule_set_id>/change", rule_set_views.change, name="rule-set-change"),
+    path("rule-sets/<str:key>/", rule_set_views.rule_set_page, name="rule-set-page"),
+    path("rule-sets/<str:key>/export", rule_set_views.export, name="rule-set-export"),
     path("review/", review_views.queue, name="review"),
     path("review/decide", review_views.decide, name="review-decide"),
     path("review/rules/", rule_views.rules, name="rules"),

@@ -7,6 +7,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from hierarchy.selectors import Actor, memberships, sees_all, visible_projects
 from importer.page_queries import PAGE, Rows, cut
+from importer.rule_choice import RuleSetRow
 from watcher.health import Health, RootReport, WatchState, folder_health, state_of
 from watcher.models import Batch, DropFolder, Watch
 from watcher.states import BatchStatus
@@ -51,6 +52,14 @@ def visible_folders(actor: Actor) -> QuerySet[DropFolder]:
     return folders.filter(project__in=visible_projects(actor))
 
 
+def folders_with(actor: Actor, row: RuleSetRow) -> QuerySet[DropFolder]:
+    """Drop folders that name a rule set, in projects where that name can mean it."""
+    folders = visible_folders(actor).filter(rule_set=row.name)
+    if row.project_id is not None:
+        return folders.filter(project=row.project_id)
+    return folders.filter(project__group=row.group_id) if row.group_id is not None else folders
+
+
 def folder_rows(actor: Actor, *, watch: WatchState) -> list[FolderRow]:
     """All drop folders, each with its last delivery: a fixed number of queries."""
     newest = Batch.objects.filter(drop_folder=OuterRef("pk")).order_by("-id").values("pk")[:1]
@@ -76,7 +85,7 @@ def folder_row(folder: DropFolder, *, watch: WatchState, last: Batch | None) -> 
 
 def visible_batches(actor: Actor) -> QuerySet[Batch]:
     """Newest first. A delivery is seen with the project that it went to, else with its drop folder."""
-    batches = Batch.objects.select_related("drop_folder", "job__project__group").order_by("-id")
+    batches = Batch.objects.select_related("drop_folder__project__group", "job__project__group").order_by("-id")
     if sees_all(actor) or memberships(actor).filter(project=None, group=None).exists():
         return batches
     projects = visible_projects(actor).values("pk")

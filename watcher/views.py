@@ -8,8 +8,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from hierarchy.models import Project, Role
 from hierarchy.paging import number
 from hierarchy.selectors import sees_all
+from hierarchy.services import may
 from importer import page_queries
 from importer.core.states import LIVE
 from importer.fragments import files_context, live_context, polled, with_progress
@@ -68,7 +70,9 @@ def drop_folder(request: HttpRequest, folder_id: int) -> HttpResponse:
     rows = selectors.batch_page(request.user, folder=folder.pk, before=number(request, "before"))
     page = paged(request, rows, key="before")
     row = selectors.folder_row(folder, watch=watch, last=None)
-    return render(request, "watcher/drop_folder.html", {"folder": folder, "row": row, "watch": watch, "page": page})
+    may_try = may(request.user, Role.UPLOADER, project=folder.project)
+    context = {"folder": folder, "row": row, "watch": watch, "page": page, "may_try": may_try}
+    return render(request, "watcher/drop_folder.html", context)
 
 
 @require_safe
@@ -86,6 +90,11 @@ def visible_batch(request: HttpRequest, batch_id: int) -> Batch:
     return get_object_or_404(selectors.visible_batches(request.user), pk=batch_id)
 
 
+def project_of(found: Batch) -> Project | None:
+    """Where it went, or else where its drop folder would send it."""
+    return found.job.project if found.job else found.drop_folder.project
+
+
 @require_safe
 def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
     """One delivery and its images."""
@@ -93,6 +102,8 @@ def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
     context: dict[str, object] = {"batch": found}
     if found.job is not None:
         context |= _job_context(request, found, found.job) | files_context(request, found.job)
+    else:
+        context["may_act"] = may(request.user, Role.UPLOADER, project=project_of(found))
     return render(request, "watcher/batch.html", context)
 
 

@@ -26,6 +26,11 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file", "file-header"})),
     ("Batches", "batches", frozenset({"batch"})),
     ("Imports", "imports", frozenset({"import", "import-new", "import-conflicts", "item", "plan"})),
+    (
+        "Rules",
+        "rule-sets",
+        frozenset({"rule-set-page", "rule-set-new", "rule-set-edit", "rule-set-try", "rule-set-names"}),
+    ),
     ("Review", "review", frozenset({"conflict", "review-decide", "resolutions", "resolution", "rules", "aliases"})),
 )
 WORDS: dict[str, Mapping[str, str]] = {

@@ -155,3 +155,25 @@ def test_no_value_of_a_tag_reaches_a_log(viewer, caplog):
     caplog.set_level(logging.DEBUG)
     samples.from_uploads([upload(PatientID="SECRET", PatientName="Secret^Person")], actor=viewer, now=NOW)
     assert "secret" not in caplog.text.lower()
+
+
+def test_a_delivery_is_seen_from_inside_and_never_through_a_link(viewer, tmp_path):
+    delivery = tmp_path / "drop" / "ST-1" / "MR"
+    delivery.mkdir(parents=True)
+    (delivery / "1.txt").write_bytes(b"a")
+    (tmp_path / "drop" / "ST-2").symlink_to(delivery)
+    drop = os.fsencode(tmp_path / "drop")
+    found = facts(samples.from_folder(drop, below="ST-1", title="", actor=viewer, now=NOW))
+    assert [fact.path for fact in found] == ["MR/1.txt"]
+    with pytest.raises(Refused):
+        samples.from_folder(drop, below="ST-2", title="", actor=viewer, now=NOW)
+
+
+def test_in_a_drop_folder_every_delivery_is_a_source_of_its_own(viewer, tmp_path):
+    for delivery, names in (("ST-1", ("MR/1.txt",)), ("ST-2", ("MR/1.txt", "CT/2.txt"))):
+        for name in names:
+            (tmp_path / delivery / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / delivery / name).write_bytes(b"a")
+    (tmp_path / "loose.txt").write_bytes(b"a")
+    found = facts(samples.from_folder(os.fsencode(tmp_path), deliveries=True, title="", actor=viewer, now=NOW))
+    assert sorted(fact.path for fact in found) == ["CT/2.txt", "MR/1.txt"]

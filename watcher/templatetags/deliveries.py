@@ -6,11 +6,14 @@ from django import template
 from django.utils.html import format_html
 
 from importer.core import names
+from importer.rule_choice import RuleSetRow
 from importer.templatetags.pratique import ago, moment
-from watcher import wording
+from watcher import selectors, wording
 from watcher.health import WatchState
+from watcher.models import DropFolder
 
 register = template.Library()
+FOLDERS_SHOWN = 20
 
 
 @register.inclusion_tag("_badge.html")
@@ -37,3 +40,9 @@ def watch_notice(watch: WatchState) -> dict[str, Any]:
 @register.filter
 def completion_words(value: str) -> str:
     return wording.COMPLETION[value]
+
+
+@register.simple_tag(takes_context=True)
+def drop_folders_of(context: template.Context, row: RuleSetRow) -> list[DropFolder]:
+    """Those that name a rule set, as far as the reader sees them."""
+    return list(selectors.folders_with(context["request"].user, row)[:FOLDERS_SHOWN])

@@ -37,10 +37,12 @@ MISSED = frozenset({Fate.HELD, Fate.SKIPPED, Fate.FAILED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """`place` is the way down from the project, the file's name last; `said` is the reason where there is none."""
+    """`place` is the way down from the project, the file's name last; `member` is its name there, where that file is
+    an archive. `said` is the reason where there is no place."""
 
     fate: Fate
     place: tuple[str, ...] = ()
+    member: str = ""
     said: str = ""
     rule: int = 0
 
@@ -186,7 +188,9 @@ class _Trial:
             return self._beside(fact, found)
         if found.missing is not None:
             return self._missing(found, found.missing)
-        return Result(fate=Fate.TAKEN, place=_way_down(found.mapped, found, fact), rule=found.rule.number)
+        name, member = _names(found.mapped, found, fact)
+        place = (*_labels(found.mapped, found.rule.level), name)
+        return Result(fate=Fate.TAKEN, place=place, member=member, rule=found.rule.number)
 
     def _beside(self, fact: Fact, found: Taken) -> Result:
         beside = self.around.place(fact.path)
@@ -210,21 +214,16 @@ def _labels(mapped: Mapped | Attach, level: Level) -> Iterator[str]:
             return
 
 
-def _way_down(mapped: Mapped, found: Taken, fact: Fact) -> tuple[str, ...]:
-    labels = tuple(_labels(mapped, found.rule.level))
-    return (*labels, *_names(mapped, found, fact))
-
-
-def _names(mapped: Mapped, found: Taken, fact: Fact) -> tuple[str, ...]:
-    """The file, or the archive and the member in it."""
+def _names(mapped: Mapped, found: Taken, fact: Fact) -> tuple[str, str]:
+    """The file that it becomes, and where that is an archive, the member in it."""
     own = found.member or (mapped.instance_name if found.way is Way.HEADER else base_name(fact.path))
     if not found.group:
-        return (found.file_name or (own if found.way is Way.HEADER else clean_file_name(own)),)
+        return found.file_name or clean_file_name(own), ""
     if found.way is Way.HEADER:
-        archive = found.file_name or clean_file_name(f"{mapped.acquisition_label or mapped.acquisition_uid}.dicom.zip")
-    else:
-        archive = found.file_name or clean_file_name(f"{base_name(folder_of(fact.path)) or 'files'}.zip")
-    return (archive, own)
+        return found.file_name or clean_file_name(
+            f"{mapped.acquisition_label or mapped.acquisition_uid}.dicom.zip"
+        ), own
+    return found.file_name or clean_file_name(f"{base_name(folder_of(fact.path)) or 'files'}.zip"), own
 
 
 def _attached(beside: Attach, fact: Fact) -> tuple[str, ...]:

@@ -37,7 +37,7 @@ def only(text, fact):
 def test_an_image_goes_into_the_archive_of_its_series():
     row = only(DICOM, image())
     assert (row.result.fate, row.result.rule) == (Fate.TAKEN, 1)
-    assert row.result.place == ("P1", "Brain", "t1", "t1.dicom.zip", "1.2.3.4.MR.dcm")
+    assert (row.result.place, row.result.member) == (("P1", "Brain", "t1", "t1.dicom.zip"), "1.2.3.4.MR.dcm")
 
 
 def test_an_image_that_is_not_zipped_stays_a_file():
@@ -53,7 +53,8 @@ def test_a_file_goes_where_its_folders_say():
 
 def test_files_that_are_zipped_together_say_so():
     text = PATHS + "  zip: true\n"
-    assert only(text, plain("S1/V1/T1/a.txt")).result.place == ("S1", "V1", "T1", "T1.zip", "a.txt")
+    result = only(text, plain("S1/V1/T1/a.txt")).result
+    assert (result.place, result.member) == (("S1", "V1", "T1", "T1.zip"), "a.txt")
 
 
 def test_a_rule_of_a_higher_level_asks_for_no_more():
