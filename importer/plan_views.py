@@ -14,15 +14,15 @@ from hierarchy.paging import number, words
 from hierarchy.services import may
 from importer import page_queries, plan_queries
 from importer.core.states import JobStatus
+from importer.downloads import PLAN, download
 from importer.models import ImportJob
 from importer.plan_choice import Ticks, part_of
-from importer.plan_csv import plan_csv
 from importer.plan_queries import ROOT, SHOWN, PlanChoice
 from importer.plan_tree import At, crumbs, head, listing, placeless
 from importer.plans import approve_import, deselect
 from importer.review_forms import next_of
 from importer.services import who_is
-from importer.views import CSV, download, reader, visible_job
+from importer.views import ending_of, reader, visible_job
 
 FILTERS = (
     ("", "All"),
@@ -116,4 +116,4 @@ def plan_approve(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_safe
 def plan_report(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
     """The plan as CSV, streamed."""
-    return download(request, visible_job(request, job_id), {"csv": (CSV, plan_csv)}, name="plan")
+    return download(visible_job(request, job_id), PLAN, ending=ending_of(request), name="plan")

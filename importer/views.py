@@ -1,7 +1,5 @@
 """Pages of imports. Who may see a project sees its imports; the services ask for more before they do anything."""
 
-from collections.abc import Callable, Iterator, Mapping
-
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
@@ -15,9 +13,10 @@ from hierarchy.decode.why import NoPicture
 from hierarchy.paging import number
 from hierarchy.pictures import placeholder, width_near
 from hierarchy.selectors import sees_all
-from importer import page_queries, report, services
+from importer import page_queries, services
 from importer.core.names import base_name, folder_of
 from importer.core.states import LIVE
+from importer.downloads import AUDIT, CONFLICTS, download
 from importer.fragments import files_context, live_context, polled, with_progress
 from importer.instances import header_of, picture_of, stored
 from importer.models import ImportJob, Item
@@ -37,11 +36,6 @@ CONFLICTS_SHOWN = 5
 SMALL = 256
 # Seconds: bytes at a source may change, and a reader may lose the right to look.
 PICTURE_KEPT = 300
-
-CSV, JSON_LINES = "text/csv; charset=utf-8", "application/jsonl; charset=utf-8"
-Writers = Mapping[str, tuple[str, Callable[[ImportJob], Iterator[str]]]]
-AUDIT: Writers = {"csv": (CSV, report.audit_csv), "jsonl": (JSON_LINES, report.audit_jsonl)}
-CONFLICTS: Writers = {"csv": (CSV, report.conflict_csv), "jsonl": (JSON_LINES, report.conflict_jsonl)}
 
 
 @require_safe
@@ -166,22 +160,15 @@ def import_rerun(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_safe
 def import_report(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
     """One row per source file, streamed."""
-    return download(request, visible_job(request, job_id), AUDIT, name="report")
+    return download(visible_job(request, job_id), AUDIT, ending=ending_of(request), name="report")
 
 
 @require_safe
 def import_conflict_report(request: HttpRequest, job_id: int) -> StreamingHttpResponse:
     """One row per conflict ever detected, streamed."""
-    return download(request, visible_job(request, job_id), CONFLICTS, name="conflicts")
+    return download(visible_job(request, job_id), CONFLICTS, ending=ending_of(request), name="conflicts")
 
 
-def download(request: HttpRequest, job: ImportJob, writers: Writers, *, name: str) -> StreamingHttpResponse:
-    """Raises Http404 for a format that there is not."""
-    ending = request.GET.get("format", "csv")
-    if ending not in writers:
-        raise Http404
-    content_type, lines = writers[ending]
-    response = StreamingHttpResponse(lines(job), content_type=content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="import-{job.pk}-{name}.{ending}"'
-    response.headers["Cache-Control"] = "no-store"
-    return response
+def ending_of(request: HttpRequest) -> str:
+    """The format that the address asks for."""
+    return request.GET.get("format", "csv")

@@ -1,5 +1,6 @@
 from rest_framework.routers import SimpleRouter
 
+from importer.api.imports import Imports
 from importer.api.rule_sets import RuleSets
 from importer.api.views import Conflicts
 
@@ -9,6 +10,7 @@ router.register("conflicts", Conflicts, basename="conflict-api")
 # With and without a slash at the end: a body that is posted is not lost in a redirect.
 either = SimpleRouter()
 either.trailing_slash = "/?"
+either.register("imports", Imports, basename="import-api")
 either.register("rule-sets", RuleSets, basename="rule-set-api")
 
 urlpatterns = [*router.urls, *either.urls]
