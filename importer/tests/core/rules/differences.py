@@ -214,3 +214,136 @@ HEADERS = [
         lambda case: case.field.startswith("subject.") and "=" in tag(case, "PatientName"),
     ),
 ]
+
+
+# --- rules -----------------------------------------------------------------------------------------------------------
+
+
+def rule_of(case: Case) -> dict:
+    return case.given[0]
+
+
+def lines(case: Case, *keys: str) -> list[str]:
+    return [line for key in keys for line in rule_of(case).get(key, ())]
+
+
+def maps_paths(case: Case) -> bool:
+    return any(re.search(r"\b(?:path|name|dir)\b", line) for line in lines(case, "mappings"))
+
+
+def folder_names(case: Case) -> list[str]:
+    """As labels: what the reference takes where nothing else says it."""
+    return [re.sub("[*]", "star", part).rstrip(".") for part in case.given[1]["dir"].split("/")]
+
+
+def refusal(what: str, *pieces: str) -> Callable[[Case], bool]:
+    """The one that refuses says so of a rule in which one of these stands."""
+
+    def holds(case: Case) -> bool:
+        said = case.theirs if what == "theirs" else case.ours
+        other = case.ours if what == "theirs" else case.theirs
+        every = lines(case, "include", "exclude", "mappings", "defaults", "overrides")
+        return case.field == WHOLE and said != "placed" and other == "placed" and any(one in every for one in pieces)
+
+    return holds
+
+
+RULES = [
+    Difference(
+        "no folder names for a rule that maps paths",
+        "What its mappings do not match is missing; theirs files it under a folder's name by accident.",
+        "decisions, Header to hierarchy",
+        lambda case: (
+            case.field.endswith(".label")
+            and maps_paths(case)
+            and case.ours is None
+            and case.theirs in folder_names(case)
+        ),
+    ),
+    Difference(
+        "defaults before folder names",
+        "A default that is written down is meant; theirs prefers whatever the folder is called.",
+        "decisions, Header to hierarchy",
+        lambda case: (
+            case.field.endswith(".label")
+            and bool(lines(case, "defaults"))
+            and case.ours is not None
+            and case.theirs in folder_names(case)
+        ),
+    ),
+    Difference(
+        "outer spaces of a label",
+        "Ours trims both sides.",
+        "decisions, Header to hierarchy",
+        lambda case: case.field.endswith(".label") and case.theirs is not None and case.theirs.strip() == case.ours,
+    ),
+    Difference(
+        "a date without a time",
+        "Ours means noon, as for headers; theirs midnight here and noon there.",
+        "decisions, Header to hierarchy",
+        lambda case: case.field.endswith("timestamp") and "T12:00" in str(case.ours) and "T00:00" in str(case.theirs),
+    ),
+    Difference(
+        "fields that only we filter by",
+        "ext is in their documentation and refused by their code.",
+        "flywheel (c.1)",
+        refusal("theirs", "ext=nii"),
+    ),
+    Difference(
+        "spaces around an operator",
+        "Ours lets them stand.",
+        "flywheel (c.1): nothing is said about them",
+        refusal("theirs", "size >1kB"),
+    ),
+    Difference(
+        "a mapping turned round",
+        "Theirs takes a field of a destination for one of the source, and then refuses it.",
+        "flywheel (c.4): the reverse is tried",
+        refusal("theirs", "subj={name}", "sub={name}", "{sub}/*={path}"),
+    ),
+    Difference(
+        "a time as a default",
+        "Theirs cannot keep a time in a rule that it has read.",
+        "flywheel (c.5), destination fields",
+        refusal("theirs", "session.timestamp=2020-01-02T03:04:05Z"),
+    ),
+    Difference(
+        "nothing to look for",
+        "path=~ would match everything: a slip, and refused.",
+        "issue: an error says what was expected",
+        refusal("ours", "path=~"),
+    ),
+    Difference(
+        "outer spaces of other texts",
+        "Trimmed like those of labels.",
+        "decisions, Header to hierarchy",
+        lambda case: str(case.theirs).replace("' ", "'").replace(" '", "'").strip() == str(case.ours),
+    ),
+    Difference(
+        "brackets as they are",
+        "Their own escape for a bracket gives an expression that they refuse.",
+        "flywheel (c.2), escapes",
+        refusal("theirs", "path=\\[{sub}\\]/*"),
+    ),
+    Difference(
+        "two defaults for one field",
+        "The first wins, as with mappings; theirs takes the last.",
+        "flywheel (c.4): first non-empty wins",
+        lambda case: (
+            len({re.split("[.=]", line)[0][:3] for line in lines(case, "defaults")}) == 1
+            and len(lines(case, "defaults")) == 2
+        ),
+    ),
+    Difference(
+        "a default of which nothing is left",
+        "It is meant, so no folder name takes its place: the label is missing, and said to be.",
+        "decisions, Header to hierarchy",
+        lambda case: case.field == "subject.label" and "sub=..." in lines(case, "defaults") and case.ours is None,
+    ),
+    Difference(
+        "a time with something before it",
+        "Ours reads times as they are usually written; theirs finds a date in ../2020-01-02.",
+        "flywheel (c.5): values are read strictly or dropped",
+        lambda case: case.field.endswith("timestamp") and case.ours is None and "../" in case.given[1]["dir"],
+    ),
+]

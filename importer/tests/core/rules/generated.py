@@ -103,3 +103,99 @@ def _element(tag: int, vr: str, value: str | bytes) -> bytes:
     raw = value.encode() if isinstance(value, str) else value
     raw += (b"\0" if vr == "UI" else b" ") * (len(raw) % 2)
     return struct.pack("<HH2sH", tag >> 16, tag & 0xFFFF, vr.encode(), len(raw)) + raw
+
+
+FILTERS = [
+    "path=~*.dcm", "path=~\\.dcm$!r", "path=~.dcm$", "path=~sub", "path!~sub", "path=sub-01/ses-1/anat/t1.nii.gz",
+    "path=~**/anat/*", "path=~^sub", "path=~SUB-0[1]", "path=~sub-01/*/anat", "path!=a.txt", "path>m",
+    "path<=sub-02",
+    "name=.DS_Store", "name=T1.NII.GZ", "name=~^t1", "name=~*.nii.gz", "name!~json", "na=~t", "filename=~t",
+    "dirname=~anat",
+    "dir=a/b", "dir=~ses", "dir!=a", "dir=", "depth=2", "depth>2", "depth<=1", "depth!=4", "depth==4", "size>1kB",
+    "size=1024", "size<1.5KiB", "size>=0", "size!=1025", "size=1 k", "mtime>2020-09-13",
+    "mtime<2020-09-13 12:26:41", "mtime=2020", "mtime>=2020-09", "created<2019", "modified=2020-09-13T12",
+    "ctime!=2020-09-13", "path=~a+b", "path=~(x|y)", "path=~[0-9]+!r",
+    "path=~\\uid",
+]  # fmt: skip
+MAPPINGS = [
+    "path={sub}/{ses}/{acq}/{file}", "path={sub}/{ses}/{acq}/*", "path=sub-{sub}[/ses-{ses}]/{acq}/{file.name}",
+    "path=**/{sub:S\\d+}_{ses}_{acq}/*.dcm", "name={sub}_{ses}_{acq}.nii.gz", "name={sub}_{ses}_{acq}.nii.gz!i",
+    "path=.*/{@site:[0-9]+}-{subject.label:[0-9]+}_V{@v:[0-9]+}/.*!r", "path={subject.info.site}/*/*/*", "path=subject",
+    "name={file.info.n}", "path=**/{acq}/*", "subject={dir}", "dir={subject.label}/{session.label}",
+    "path={sub:[a-z]+}/.*!r", "{name/[^0-9]+/}=session.info.number", "{name:.4}=session",
+    "{name|none}=acq", "{dir/\\/.*/}=sub", "{depth}=session.info.depth", "{size}=file.info.size",
+    "path={weight:\\d+}/*", "path={session.age:\\d+}*", "path={sub.sex}/*",
+    "path={subj.tags}/*", "path=[a/]{sub}/**/*", "path={sub}/{ses}/{acq}/**/*", "name=*_{acq:T1|T2}*", "name={acq}.*",
+    "path=\\[{sub}\\]/*", "name={acq:\\uid}.dcm", "path={sub}/{session.timestamp}/*", "name={timestamp}_*",
+    "{path/\\//_}=file.name", "{name}-{depth}=acq", "{name:>10}=acq", "path=*{sub:[0-9]{2}}/*!r", "path={grp}/{prj}/*",
+]  # fmt: skip
+SETTINGS = [
+    "session.label=baseline", "session=baseline", "ses= x ", "sub=T2*", "acquisition.label=a/b", "subject.info.site=12",
+    "subject.info.on=true", "file.tags=a,b", "subject.sex=F", "subject.sex=x", "session.age=old", "session.weight=70.5",
+    "group=AB.c", "group=x", "file.type=nifti", "file.modality=MR", "sub=...", "classification.Intent=Structural,Other",
+    "subject.species=mouse", "subject.type=human",
+]  # fmt: skip
+# One in eight is of these: wrong, or right for one of both only.
+ODD = {
+    "filters": [
+        "level=1", "s=1", "depth=x", "depth=~1", "size>big", "size=~1", "mtime=soon", "nothing=1", "path", "", "=x",
+        "path=~(", "PatientID=x", "path=~.*!x", "d=1", "path~x", "ext=nii", "path=~", "size >1kB",
+    ],
+    "mappings": [
+        "path={}", "path={sub", "path=sub}", "nothing={sub}", "path={nothing}", "path={label}", "path",
+        "path={sub}/{sub}/*", "session.label=Visit {!@v}", "session.label={!sub}", "path={sub:[a-z]+}/*",
+        "{sub}/*={path}", "subj={name}", "sub={name}",
+    ],
+    "settings": ["nothing=1", "sub", "session.timestamp=2020-01-02T03:04:05Z"],
+}  # fmt: skip
+PARTS = [
+    "sub-01", "sub-02", "ses-1", "ses-2", "anat", "S001_V1_T2", "X001_V1_T2", "004-001_V1", "DICOM", "a", "b", "x y",
+    " a ", "T2*",
+    "[01]", "a+b", "é", "20200102", "2020-01-02", "F", "..", "a.", "1.2.3.4.5.6", "abc12",
+]  # fmt: skip
+NAMES = [
+    "t1.nii.gz", "T1.NII.GZ", "S_001_baseline_T1w.nii.gz", "foo.nii.gz", "x.dcm", "a.dcm.gz", ".DS_Store",
+    "1.2.3.4.5.dcm",
+    "20200102_030405.txt", "a.txt", "noext", "sub-01_T1_bold.json", "b (1).txt", "T2.nii",
+]  # fmt: skip
+
+
+def rules(count: int, files: int, *, seed: int = 6) -> list[tuple[dict[str, object], list[dict[str, object]]]]:
+    """Rules, each with some files to place."""
+    chance = random.Random(seed)
+    return [(_rule(chance), [_file(chance) for _ in range(files)]) for _ in range(count)]
+
+
+def _rule(chance: random.Random) -> dict[str, object]:
+    made: dict[str, object] = {}
+    if chance.random() < 0.3:
+        made["level"] = chance.choice(["project", "subject", "session", "acquisition"])
+    for key, pool, odd, likely, most in (
+        ("include", FILTERS, "filters", 0.5, 2),
+        ("exclude", FILTERS, "filters", 0.2, 1),
+        ("mappings", MAPPINGS, "mappings", 0.7, 2),
+        ("defaults", SETTINGS, "settings", 0.3, 2),
+        ("overrides", SETTINGS, "settings", 0.15, 1),
+    ):
+        if chance.random() < likely:
+            pool = ODD[odd] if chance.random() < 0.12 else pool  # noqa: PLW2901  the other pool
+            made[key] = chance.sample(pool, chance.randint(1, most))
+    return made
+
+
+def _file(chance: random.Random) -> dict[str, object]:
+    parts = [chance.choice(PARTS) for _ in range(chance.choice([0, 1, 2, 3, 3, 3, 4]))]
+    if chance.random() < 0.4:
+        parts = [f"sub-0{chance.randint(1, 3)}", f"ses-{chance.randint(1, 2)}", chance.choice(["anat", "func"])][
+            : len(parts)
+        ]
+    path = "/".join([*parts, chance.choice(NAMES)])
+    return {
+        "path": path,
+        "name": path.rpartition("/")[2],
+        "dir": path.rpartition("/")[0],
+        "depth": path.count("/") + 1,
+        "size": chance.choice([0, 1, 1023, 1024, 1025, 1536, 10**9]),
+        "ctime": chance.choice([1_500_000_000, 1_600_000_000, 1_700_000_000]),
+        "mtime": chance.choice([1_500_000_000, 1_600_000_000, 1_600_000_001, 1_599_955_200, 1_700_000_000]),
+    }

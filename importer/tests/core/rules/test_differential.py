@@ -9,9 +9,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import yaml
 
 from importer.core.mapping import map_header
 from importer.core.records import Bad
+from importer.core.rules.model import SourceFile
+from importer.core.rules.parsing import parse
+from importer.core.rules.placing import place
+from importer.core.rules.problems import RuleError
+from importer.core.rules.values import shown
 from importer.tests.core import made
 from importer.tests.core.rules import differences, generated
 from importer.tests.core.rules.differences import WHOLE, Case
@@ -84,3 +90,66 @@ def test_5000_headers_are_mapped_as_the_reference_maps_them_but_for_the_listed_d
     assert left == []
     assert [what for what, count in counts.items() if not count] == []
     assert all(isinstance(answer.get("subject.label", ""), str) for answer in answers)
+
+
+class Content:
+    """No DICOM: only the listing is known."""
+
+    def is_dicom(self):
+        return False
+
+    def header(self):
+        raise AssertionError("nothing asks for a header")
+
+
+def ours_of(rule, files):
+    """The same answers as reference.rules gives."""
+    try:
+        rules = parse(yaml.safe_dump([rule], allow_unicode=True))
+    except RuleError as error:
+        return [{"refused": str(error)} for _ in files]
+    return [ours_placed(rules, file) for file in files]
+
+
+def ours_placed(rules, file):
+    source = SourceFile(
+        path=file["path"], size=file["size"], mtime_ns=file["mtime"] * 10**9, ctime_ns=file["ctime"] * 10**9
+    )
+    found = place(rules, source, Content(), zone=ZONE)
+    if isinstance(found, Bad):
+        return {"taken": False, "fields": {}}
+    fields = shown(found.mapped) | ({"file.name": found.file_name} if found.file_name else {})
+    return {"taken": True, "fields": fields}
+
+
+def rule_cases(given, ours, theirs):
+    if "refused" in ours or "refused" in theirs or "error" in theirs:
+        both = [one.get("refused", one.get("error", "placed")) for one in (ours, theirs)]
+        return [] if "placed" not in both and "error" not in theirs else [Case(given, WHOLE, *both)]
+    if ours["taken"] != theirs["taken"]:
+        return [Case(given, "taken", ours["taken"], theirs["taken"])]
+    if not ours["taken"]:
+        return []
+    names = sorted({*ours["fields"], *theirs["fields"]} - {"session.timezone", "acquisition.timezone"})
+    both = [Case(given, name, *(flat(name, one["fields"].get(name)) for one in (ours, theirs))) for name in names]
+    return [case for case in both if case.ours != case.theirs]
+
+
+def flat(name, value):
+    return theirs_plain(name, value) if isinstance(value, str) else value or None
+
+
+@pytest.mark.slow
+def test_2000_pairs_of_rule_and_path_come_out_as_the_reference_says_but_for_the_listed_differences():
+    asked = generated.rules(800, 5)
+    answers = reference({"rules": asked})["rules"]
+    pairs = [
+        ((rule, file), one, other)
+        for (rule, files), theirs in zip(asked, answers, strict=True)
+        for file, one, other in zip(files, ours_of(rule, files), theirs, strict=True)
+    ]
+    assert sum("taken" in one and "taken" in other for _, one, other in pairs) >= 2000
+    cases = [case for pair in pairs for case in rule_cases(*pair)]
+    left, counts = differences.unlisted(cases, differences.RULES)
+    assert left == []
+    assert [what for what, count in counts.items() if not count] == []
