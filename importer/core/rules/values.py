@@ -130,7 +130,7 @@ class _Dated(str):
 
 def member_name(text: str) -> str:
     """A name inside an archive: one component, never empty."""
-    return clean_file_name(text)
+    return _file_name(FILE_NAME, text, UTC)
 
 
 def shown(mapped: Mapped) -> dict[str, object]:
@@ -166,6 +166,11 @@ def _plain(name: str, text: str, _zone: tzinfo) -> str | None:
     return clean_text(text, _LENGTHS.get(name, _TEXT_LENGTH)) or None
 
 
+def _file_name(_name: str, text: str, _zone: tzinfo) -> str:
+    """A broken header may say half a character, which no name can hold."""
+    return clean_file_name(text.encode("utf-8", "replace").decode())
+
+
 def _integer(_name: str, text: str, _zone: tzinfo) -> int | None:
     try:
         found = int(text)
@@ -199,7 +204,7 @@ def _tags(_name: str, text: str, _zone: tzinfo) -> list[str]:
 
 _LOADERS = {
     Kind.LABEL: _label,
-    Kind.NAME: lambda _name, text, _zone: clean_file_name(text),
+    Kind.NAME: _file_name,
     Kind.TEXT: _plain,
     Kind.SEX: lambda _name, text, _zone: _SEX.get(text.strip().lower()),
     Kind.SUBJECT_TYPE: lambda _name, text, _zone: (
