@@ -2,6 +2,7 @@ from django.urls import path
 
 from importer import (
     conflict_views,
+    new_import_views,
     plan_views,
     review_views,
     rule_editor_views,
@@ -13,6 +14,7 @@ from importer import (
 
 urlpatterns = [
     path("imports/", views.imports, name="imports"),
+    path("imports/new", new_import_views.import_new, name="import-new"),
     path("imports/<int:job_id>/", views.import_page, name="import"),
     path("imports/<int:job_id>/progress", views.import_progress, name="import-progress"),
     path("imports/<int:job_id>/conflicts/", views.import_conflicts, name="import-conflicts"),

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -13,12 +14,14 @@ from hierarchy.paging import number
 from hierarchy.selectors import sees_all
 from hierarchy.services import may
 from importer import page_queries
-from importer.core.states import LIVE
+from importer.core.states import LIVE, SourceKind
 from importer.fragments import files_context, live_context, polled, with_progress
 from importer.models import ImportJob
 from importer.paging import paged
+from importer.sources import Source, signed_source
 from watcher import selectors
 from watcher.models import Batch
+from watcher.services import folder_of
 
 RECENT = timedelta(hours=24)
 BATCHES_SHOWN = 8
@@ -95,6 +98,20 @@ def project_of(found: Batch) -> Project | None:
     return found.job.project if found.job else found.drop_folder.project
 
 
+def again_url(request: HttpRequest, found: Batch) -> str:
+    """The page on which the delivery is previewed or imported once more; empty where it has left its drop folder."""
+    project, user = project_of(found), request.user
+    if not isinstance(user, User) or project is None or found.left_at:
+        return ""
+    lies = Source(
+        root=folder_of(found.drop_folder, found),
+        label=found.label,
+        kind=SourceKind.DROP_FOLDER,
+        project_id=project.pk,
+    )
+    return reverse("import-new", query={"source": signed_source(lies, actor=user)})
+
+
 @require_safe
 def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
     """One delivery and its images."""
@@ -104,6 +121,8 @@ def batch(request: HttpRequest, batch_id: int) -> HttpResponse:
         context |= _job_context(request, found, found.job) | files_context(request, found.job)
     else:
         context["may_act"] = may(request.user, Role.UPLOADER, project=project_of(found))
+    if context["may_act"]:
+        context["again_url"] = again_url(request, found)
     return render(request, "watcher/batch.html", context)
 
 
