@@ -6,7 +6,7 @@ PYTEST := $(PY) -m pytest -q -n 2 --dist worksteal
 CHECK := env BEHIND_TLS=True SECRET_KEY= DATABASE_URL= $(PY) manage.py check --deploy --fail-level WARNING
 
 .NOTPARALLEL:
-.PHONY: help demo run test lint format bench crash screenshots system venv venv-dev
+.PHONY: help demo run test lint format bench bench-rules crash screenshots system venv venv-dev
 
 help:
 	@echo "make demo         a working installation with a real study in it, to look at (ONCE=1: check it and leave)"
@@ -15,6 +15,7 @@ help:
 	@echo "make lint         the part of it that needs no test run"
 	@echo "make format       let ruff lay out the code"
 	@echo "make bench        measure"
+	@echo "make bench-rules  measure how fast rules place a million paths"
 	@echo "make crash        kill workers at random moments of an import and compare what is stored"
 	@echo "make screenshots  a picture of every page"
 
@@ -51,6 +52,9 @@ format: venv-dev
 
 bench: venv-dev
 	$(PY) bench/run.py $(ARGS)
+
+bench-rules: venv-dev
+	$(PY) bench/rules.py $(ARGS)
 
 crash: venv-dev
 	$(PY) scripts/crash.py $(ARGS)

@@ -98,12 +98,12 @@ def _any_holds(filters: tuple[Filter, ...], facts: "_Facts", zone: tzinfo) -> bo
 
 def _passes_listing(rule: Rule, facts: "_Facts", zone: tzinfo) -> bool:
     """What can be said without opening the file: false only where the header could not change it."""
-    for one in rule.exclude:
+    if rule.include and not rule.includes_by_header and not _any_holds(rule.include, facts, zone):
+        return False
+    for one in rule.exclude:  # noqa: SIM110  see _any_holds
         if not one.of_header and one.holds(facts, zone=zone):
             return False
-    if not rule.include or rule.includes_by_header:
-        return True
-    return _any_holds(rule.include, facts, zone)
+    return True
 
 
 def _passes_header(rule: Rule, facts: "_Facts", zone: tzinfo) -> bool:
