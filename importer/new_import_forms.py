@@ -74,6 +74,9 @@ class NewImportForm(forms.Form):
         if source is not None:
             del self.fields["path"]
             projects = projects.filter(pk=source.project_id) if source.project_id and not sees_all(actor) else projects
+        few = list(projects[:2])
+        if len(few) == 1:
+            self.initial.setdefault("project", few[0].pk)
         self.fields["project"].queryset = projects  # type: ignore[attr-defined]
         self.fields["rules"].choices = rule_choices(actor)  # type: ignore[attr-defined]
 
