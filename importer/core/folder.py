@@ -16,7 +16,7 @@ from typing import BinaryIO, Self
 
 from importer.core.listed import MAX_DEPTH, changed, identity, modified
 from importer.core.members import REFUSED, Archive, NoArchive, Spoiled
-from importer.core.names import archive_and_member, printable, raw
+from importer.core.names import archive_and_member, member_path, printable, raw
 from importer.core.records import Entry, EntryKind
 
 # So many names of one folder are sorted in memory; more go through sorted runs on disk.
@@ -250,6 +250,16 @@ class Opener:
             found = self.archive(archive).stat()
         return own.st_size == size and modified(found) == mtime_ns and identity(found) == inode
 
+    def _look_inside(self, archive: str, member: str) -> Iterator[Entry]:
+        try:
+            found = self.archive(archive).entry(archive, member)
+        except (Vanished, NotPlain):
+            return
+        except (NoArchive, PermissionError):
+            found = Entry(member_path(archive, member), EntryKind.NO_ARCHIVE, size=0, mtime_ns=0, inode="")
+        if found is not None:
+            yield found
+
     def _open_member(self, archive: str, member: str) -> int:
         try:
             return self.archive(archive).open(member)
@@ -264,10 +274,14 @@ class Opener:
         self._archive = None
 
     def look(self, path: str) -> Iterator[Entry]:
-        """What lies there now: the file, everything below the folder, or nothing when it is gone.
+        """What lies there now: the file, everything below the folder, the archive's member, or nothing when it is gone.
 
         As in `walk`, what may not be looked at is one UNREADABLE entry.
         """
+        archive, member = archive_and_member(path)
+        if member:
+            yield from self._look_inside(archive, member)
+            return
         parts = _parts(path)
         try:
             found = os.stat(parts[-1], dir_fd=self._folder(list(parts[:-1])), follow_symlinks=False)

@@ -10,8 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from importer.core.labels import split_extension
 from importer.core.records import Header
+from importer.core.suffixes import MOST_NAME
 
+SUFFIX = "_localizer"
 KEYWORDS = frozenset({"ImageOrientationPatient", "ImagePositionPatient"})
 # The reference leaves series of fewer instances alone.
 FEWEST = 8
@@ -82,6 +85,18 @@ def geometry_of(header: Header) -> Geometry:
     orientation = ",".join(f"{round(one, DIGITS) + 0.0:g}" for one in directions or ())
     rows, columns = header.get("Rows"), header.get("Columns")
     return Geometry(orientation, f"{rows}x{columns}" if rows and columns else "", position)
+
+
+def localizer_name(name: str) -> str:
+    """Of the localizer's archive, from that of its series: `3 - t1_localizer.dicom.zip`."""
+    stem, extension = split_extension(name)
+    return stem[: MOST_NAME - len(SUFFIX) - len(extension)] + SUFFIX + extension
+
+
+def base_of(name: str) -> str:
+    """The name that `localizer_name` was given, unless that was cut; empty where it is no localizer's."""
+    stem, extension = split_extension(name)
+    return stem.removesuffix(SUFFIX) + extension if stem.endswith(SUFFIX) else ""
 
 
 def gather(found: Iterable[tuple[int, Geometry]]) -> Kinds:

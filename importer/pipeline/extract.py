@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.db.models import F
 
-from importer.core import members, recognise
+from importer.core import localizer, members, recognise
 from importer.core.folder import Opener
 from importer.core.names import folder_of, raw
 from importer.core.records import Bad, Entry, EntryKind
@@ -124,4 +124,6 @@ def _said(ones: list[Found]) -> bytes:
     said = gather((one.seq, one.mapped) for one in ones if one.mapped is not None)
     folders = sorted({folder_of(one.entry.path) for one in ones})
     size = sum(one.entry.size for one in ones)
-    return chunks.packed({"said": said.to_json(), "folders": folders, "count": len(ones), "bytes": size})
+    shapes = localizer.gather((one.seq, one.geometry) for one in ones if one.geometry is not None)
+    parts = {"said": said.to_json(), "folders": folders, "count": len(ones), "bytes": size}
+    return chunks.packed({**parts, "shapes": shapes.to_json()} if shapes.kinds or shapes.too_many else parts)

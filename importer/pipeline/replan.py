@@ -126,8 +126,9 @@ def _why_not(opener: Opener, item: Item) -> Bad | None:
         return why(error)
     if found is None:
         return VANISHED
-    listed = (EntryKind.FILE, item.path, item.size, item.mtime_ns, item.inode)
-    return None if (found.kind, found.path, found.size, found.mtime_ns, found.inode) == listed else CHANGED
+    listed = (item.path, item.size, item.mtime_ns, item.inode)
+    same = (found.path, found.size, found.mtime_ns, found.inode) == listed
+    return None if same and found.kind in {EntryKind.FILE, EntryKind.MEMBER} else CHANGED
 
 
 def asked_anew(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:

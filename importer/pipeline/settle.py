@@ -6,6 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from importer.core.facts import facts
+from importer.core.localizer import localizer_name
 from importer.core.names import parts_of
 from importer.core.records import Bad
 from importer.core.rules.model import RuleSet
@@ -26,6 +27,7 @@ from importer.pipeline.groups import (
 )
 from importer.pipeline.known import known_labels
 from importer.pipeline.leases import Lease
+from importer.pipeline.localizers import own_sums, split_localizers
 from importer.pipeline.merging import Sum, sums
 from importer.pipeline.pages import in_pages
 from importer.pipeline.rules import rules_of
@@ -48,6 +50,7 @@ BELOW = {
 def settle_all(job: ImportJob, lease: Lease) -> None:
     """Writes the same values however often it runs. Raises LostLease or Stopped."""
     _join_the_nameless(job)
+    split_localizers(job, lease)
     settle_groups(job, lease)
     around, rules = surroundings(job), rules_of(job)
     for page in in_pages(Placement.objects.filter(DICOM, job=job)):
@@ -61,7 +64,8 @@ def settle_all(job: ImportJob, lease: Lease) -> None:
 
 def _join_the_nameless(job: ImportJob) -> None:
     """What one instance lacks another may give: a series part without PatientID joins its only namesake."""
-    series = Placement.objects.filter(job=job, kind__in=sorted(INSTANCE_KINDS), said__has_key=GROUPED)
+    of_series = {"kind__in": sorted(INSTANCE_KINDS), "said__has_key": GROUPED, "localizer": False}
+    series = Placement.objects.filter(job=job, **of_series)
     nameless = dict(series.filter(subject_label="", count=0).values_list(f"said__{GROUPED}", "id"))
     named: dict[str, list[int]] = {}
     others = series.exclude(subject_label="").values_list(f"said__{GROUPED}", "id")
@@ -81,7 +85,7 @@ def _join(nameless: int, namesake: int) -> None:
 
 
 def _settle_page(job: ImportJob, page: Sequence[Placement], around: Surroundings, rules: RuleSet) -> None:
-    found, single = sums(page), single_instances(page, rules)
+    found, single = own_sums(page, sums(page)), single_instances(page, rules)
     known = known_labels(job.project, page)
     rows = []
     for placement in page:
@@ -118,7 +122,7 @@ def _fill(job: ImportJob, placement: Placement, total: Sum, settled: Settled | D
     if grouped:
         placement.kind = PlacementKind.INSTANCE if single else PlacementKind.SERIES
         named = single_name(job, placement, settled) if single else archive_name(job, placement, settled, DICOM_ZIP)
-        placement.file_name = named
+        placement.file_name = localizer_name(named) if placement.localizer else named
 
 
 def _leave_out_below(placement: Placement) -> None:

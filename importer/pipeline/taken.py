@@ -10,6 +10,7 @@ from hierarchy.models import Project
 from importer.core.facts import facts
 from importer.core.folder import Opener
 from importer.core.labels import clean_file_name
+from importer.core.localizer import KEYWORDS, Geometry, geometry_of
 from importer.core.names import base_name
 from importer.core.records import Bad, Entry, Mapped
 from importer.core.rules.model import RuleSet, SourceFile, Taken, Way
@@ -46,6 +47,8 @@ class Found:
     labels: Labels = NOWHERE
     file_name: str = ""
     said: dict[str, Any] = field(default_factory=dict)
+    # Only of a series whose localizer is to be split off.
+    geometry: Geometry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +60,19 @@ class Asked:
     project: Project
     missing_meta: str
 
+    keywords: frozenset[str]
+
     @classmethod
     def of(cls, job: ImportJob) -> Self:
-        return cls(rules_of(job), ZoneInfo(job.zone), job.project, job.missing_meta)
+        rules = rules_of(job)
+        splits = any(rule.is_dicom and rule.split_localizer for rule in rules.rules)
+        keywords = rules.keywords | KEYWORDS if splits else rules.keywords
+        return cls(rules, ZoneInfo(job.zone), job.project, job.missing_meta, keywords)
 
 
 def found_of(opener: Opener, seq: int, entry: Entry, asked: Asked) -> Found:
     """Raises SourceAway. The file is opened only where its name does not tell enough."""
-    with SourceContent(opener, entry, keywords=asked.rules.keywords) as content:
+    with SourceContent(opener, entry, keywords=asked.keywords) as content:
         try:
             taken = place(asked.rules, _source(entry), content, zone=asked.zone)
         except NoContent as error:
@@ -116,6 +124,7 @@ def _by_header(begun: Found, taken: Taken, *, is_archive: bool) -> Found:
         member=taken.member,
         file_name="",
         said={GROUPED: group},
+        geometry=geometry_of(header) if header and taken.rule.split_localizer else None,
     )
 
 

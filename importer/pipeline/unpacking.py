@@ -42,11 +42,8 @@ def look(opener: Opener, path: str, *, wanted: Wanted) -> Iterator[Entry]:
     archive, member = archive_and_member(path)
     if not member:
         yield from unpacked(opener, opener.look(path), wanted=wanted)
-        return
-    opened = _opened(opener, archive) if wanted(archive) else None
-    found = opened.entry(archive, member) if isinstance(opened, Archive) else None
-    if found is not None:
-        yield found
+    elif wanted(archive):
+        yield from opener.look(path)
 
 
 def go_on(opener: Opener, path: str, *, after: str, wanted: Wanted) -> Iterator[Entry]:

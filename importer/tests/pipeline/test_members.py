@@ -8,6 +8,7 @@ from django.utils import timezone
 from importer.core.names import printable
 from importer.pipeline import chunks, scan
 from importer.pipeline.advance import advance
+from importer.plans import approve_import
 from importer.services import rerun_import
 from importer.tests.core.zips import encrypted, overlapping, spoiled, zipped
 from importer.tests.pipeline.drive import (
@@ -249,6 +250,25 @@ def test_names_with_two_colons_are_no_archives(project, places, tmp_path):
         printable(b"a.zip::b.dcm"): ("imported", ""),
         r"c\x3a:.zip::\x3ad\x3a:e.dcm": ("imported", ""),
     }
+
+
+def test_a_plan_of_members_is_approved(project, places, tmp_path):
+    path = put(tmp_path / "in" / "a.zip", zipped(series(3)))
+    job = import_of(project, tmp_path / "in", dry_run=True)
+    assert set(became(job).values()) == {"planned"}
+
+    approve_import(job.pk, actor=None, who="system", now=timezone.now(), enqueue=False)
+    path.write_bytes(zipped(series(3) | {"new.dcm": instance(9)}))
+    job = run(job)
+    assert (job.status, job.plan_changed) == ("planned", 1)
+    assert set(reasons(job).values()) == {"failed: Changed since listing"}
+
+
+def test_an_approved_plan_of_members_runs(project, places, tmp_path):
+    put(tmp_path / "in" / "a.zip", zipped(series(3)))
+    job = import_of(project, tmp_path / "in", dry_run=True)
+    approve_import(job.pk, actor=None, who="system", now=timezone.now(), enqueue=False)
+    assert set(became(run(job)).values()) == {"imported"}
 
 
 def test_a_limit_counts_members(project, places, tmp_path):
