@@ -55,7 +55,9 @@ JOB_FILTERS: dict[str, frozenset[str]] = {
 def visible_jobs(actor: Actor) -> QuerySet[ImportJob]:
     """Imports into the projects that the actor sees, newest first, with what every list of them shows."""
     jobs = ImportJob.objects.filter(project__in=visible_projects(actor))
-    return jobs.select_related("project__group").order_by("-id")
+    # The texts of rules are long, and one page at most shows one of them.
+    jobs = jobs.select_related("project__group", "rules_version").defer("rules_text", "rules_version__text")
+    return jobs.order_by("-id")
 
 
 def job_page(

@@ -16,6 +16,7 @@ from hierarchy.models import Project, Role
 from hierarchy.services import require
 from importer import tasks
 from importer.core.names import printable, raw
+from importer.core.rules.builtin import BUILT_IN
 from importer.core.rules.model import RuleSet
 from importer.core.states import FINAL, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
 from importer.models import Event, ImportJob, RuleSetVersion, StaleTransition
@@ -77,8 +78,11 @@ def start_import(request: ImportRequest, *, actor: User | None, now: datetime, e
 def _chosen(request: ImportRequest, actor: User | None) -> Chosen:
     if not request.rules_text:
         return resolve(request.project, request.rules, actor=actor)
-    name = request.rules or parsed(request.rules_text).name or OWN_RULES
-    return Chosen(name=name[:64], text=request.rules_text, version=request.rules_version)
+    name = (request.rules or parsed(request.rules_text).name or OWN_RULES)[:64]
+    if name in BUILT_IN and BUILT_IN[name].text != request.rules_text:
+        # What a built-in's name says is what is built in.
+        name = f"{name} (changed)"
+    return Chosen(name=name, text=request.rules_text, version=request.rules_version)
 
 
 def _new_job(

@@ -60,7 +60,8 @@ def imports(request: HttpRequest) -> HttpResponse:
 
 def visible_job(request: HttpRequest, job_id: int) -> ImportJob:
     """Raises Http404 also for a job of a project that the reader may not see: its existence is nobody's business."""
-    return get_object_or_404(page_queries.visible_jobs(request.user).select_related("rerun_of"), pk=job_id)
+    jobs = page_queries.visible_jobs(request.user).select_related("rerun_of").defer(None)
+    return get_object_or_404(jobs.defer("rules_version__text"), pk=job_id)
 
 
 @require_safe

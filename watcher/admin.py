@@ -11,7 +11,7 @@ from django.http import HttpRequest
 
 from hierarchy.errors import Refused
 from importer.core.names import printable, raw, shown
-from watcher.folders import check_marker, check_path
+from watcher.folders import check_marker, check_path, check_rule_set
 from watcher.models import Batch, DropFolder, Watch
 from watcher.readiness import judge_name
 
@@ -60,6 +60,8 @@ class DropFolderForm(Form):
             "quiet_seconds",
             "scan_seconds",
             "watch_mode",
+            "rule_set",
+            "preview",
         ]
 
     def clean_path(self) -> str:
@@ -73,14 +75,28 @@ class DropFolderForm(Form):
     def clean(self) -> dict[str, Any]:
         said = super().clean() or self.cleaned_data
         check_marker(said.get("marker", ""), completion=said.get("completion", ""))
+        try:
+            check_rule_set(said.get("rule_set", ""), said.get("project"))
+        except Refused as error:
+            raise ValidationError({"rule_set": str(error)}) from error
         return said
 
 
 @admin.register(DropFolder)
 class DropFolderAdmin(Admin):
     form = DropFolderForm
-    list_display = ["name", "path", "project", "enabled", "completion", "quiet_seconds", "watch_mode"]
-    list_filter: ClassVar = ["enabled", "completion", "watch_mode"]
+    list_display = [
+        "name",
+        "path",
+        "project",
+        "enabled",
+        "completion",
+        "quiet_seconds",
+        "watch_mode",
+        "rule_set",
+        "preview",
+    ]
+    list_filter: ClassVar = ["enabled", "completion", "watch_mode", "preview"]
     list_select_related: ClassVar = ["project__group"]
     search_fields = (
         "name",

@@ -14,6 +14,7 @@ from hierarchy.models import Project, Role
 from hierarchy.selectors import Actor
 from hierarchy.services import require
 from importer.core.names import printable, raw
+from importer.rule_choice import resolve
 from storages.errors import PlaceError
 from storages.places import place
 from watcher.models import DropFolder
@@ -24,7 +25,10 @@ NAME_LENGTH = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderOptions:
-    """How a drop folder treats what is dropped. Seconds; `marker` is a file's name, printable."""
+    """How a drop folder treats what is dropped. Seconds; `marker` is a file's name, printable.
+
+    `rule_set` is a name, empty for the default of the project; with `preview` a delivery waits as a plan.
+    """
 
     name: str = ""
     project: Project | None = None
@@ -33,6 +37,8 @@ class FolderOptions:
     quiet_seconds: float = 30.0
     scan_seconds: float = 60.0
     watch_mode: WatchMode = WatchMode.AUTO
+    rule_set: str = ""
+    preview: bool = False
 
 
 def add_folder(path: bytes, options: FolderOptions, *, actor: Actor) -> DropFolder:
@@ -42,6 +48,7 @@ def add_folder(path: bytes, options: FolderOptions, *, actor: Actor) -> DropFold
     Asks for the admin of the project, without a project of the site. Raises NotAllowed, or Refused with what to do.
     """
     require(actor, Role.ADMIN, project=options.project)
+    check_rule_set(options.rule_set, options.project)
     resolved = os.path.realpath(path)
     known = DropFolder.objects.filter(path=printable(resolved), enabled=False).first()
     if known is not None:
@@ -55,6 +62,7 @@ def change_folder(folder: DropFolder, options: FolderOptions, *, actor: Actor) -
     """Sets all options and switches it on. Raises NotAllowed or Refused."""
     require(actor, Role.ADMIN, project=folder.project)
     require(actor, Role.ADMIN, project=options.project)
+    check_rule_set(options.rule_set, options.project)
     check_path(raw(folder.path), but=folder)
     folder.enabled = True
     if options.name:
@@ -135,6 +143,8 @@ def _saved(folder: DropFolder, options: FolderOptions) -> DropFolder:
     folder.quiet_seconds = options.quiet_seconds
     folder.scan_seconds = options.scan_seconds
     folder.watch_mode = options.watch_mode
+    folder.rule_set = options.rule_set
+    folder.preview = options.preview
     try:
         check_marker(folder.marker, completion=folder.completion)
         folder.full_clean()
@@ -142,6 +152,12 @@ def _saved(folder: DropFolder, options: FolderOptions) -> DropFolder:
         raise Refused(" ".join(error.messages)) from error
     folder.save()
     return folder
+
+
+def check_rule_set(name: str, project: Project | None) -> None:
+    """Raises Refused for a rule set that no delivery could be imported by. It is looked for again at each delivery."""
+    if name and project is not None:
+        resolve(project, name)
 
 
 def check_marker(marker: str, *, completion: str) -> None:

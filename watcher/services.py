@@ -211,7 +211,9 @@ def _walked(path: bytes) -> Manifest:
 
 
 def _give_up_held(batch: Batch, error: OSError | Refused, *, now: datetime) -> bool:
-    """What has left a readable root is over; anything else is tried again."""
+    """What has left a readable root is over; anything else is tried again, and a refusal says why."""
+    if isinstance(error, Refused):
+        Batch.objects.filter(pk=batch.pk, status=BatchStatus.HELD).update(reason=str(error))
     if isinstance(error, FileNotFoundError) and os.path.isdir(raw(batch.drop_folder.path)):
         reason = "The folder left the drop folder before it got a project: drop it again."
         try:

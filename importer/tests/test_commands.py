@@ -78,9 +78,10 @@ def test_a_plan_exits_as_its_import_would_and_writes_nothing(source, project, ca
 REFUSED = {
     "no such folder": ["/nowhere/at/all"],
     "another rule set": ["--rule-set", "mine"],
-    "rules": ["--rules", "f"], "level": ["--level", "subject"], "include": ["--include", "x"],
-    "exclude": ["--exclude", "x"], "mapping": ["--mapping", "x"], "default": ["--default", "x"],
-    "override": ["--override", "x"], "fail fast": ["--fail-fast", "5%"], "profile": ["--deidentify", "p"],
+    "rules that are not there": ["--rules", "/nowhere.yaml"],
+    "include": ["--include", "x"], "exclude": ["--exclude", "size=~1"], "mapping": ["--mapping", "x"],
+    "default": ["--default", "x"], "override": ["--override", "subject.colour=red"],
+    "fail fast": ["--fail-fast", "5%"], "profile": ["--deidentify", "p"],
     "by reference": ["--transfer", "reference"], "hardlink": ["--transfer", "hardlink"],
     "symlink": ["--transfer", "symlink"], "move": ["--transfer", "move"],
     "removing the source": ["--delete-source", "on_success"],

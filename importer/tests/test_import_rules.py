@@ -56,7 +56,13 @@ def test_a_named_set_is_stamped_with_its_newest_version(project, source):
 
 @pytest.mark.parametrize(
     ("text", "name", "called"),
-    [(TEXT, None, "own rules"), (TEXT, "from the shell", "from the shell"), (f"name: A\nrules:\n{TEXT}", None, "A")],
+    [
+        (TEXT, None, "own rules"),
+        (TEXT, "from the shell", "from the shell"),
+        (f"name: A\nrules:\n{TEXT}", None, "A"),
+        (TEXT, "standard", "standard (changed)"),
+        (BUILT_IN["standard"].text, None, "standard"),
+    ],
 )
 def test_rules_may_come_with_the_import(project, source, text, name, called):
     make_rule_set(project=project, is_default=True)

@@ -109,3 +109,12 @@ def test_a_marker_that_is_no_file_name_is_refused(admin_client, folder):
     address = reverse("admin:watcher_dropfolder_change", args=[folder.pk])
     page = admin_client.post(address, form_of(folder, completion="marker", marker="a/b"))
     assert "without a slash" in page.content.decode()
+
+
+def test_rules_that_no_delivery_could_have_are_refused_with_the_nearest(admin_client, folder):
+    address = reverse("admin:watcher_dropfolder_change", args=[folder.pk])
+    page = admin_client.post(address, form_of(folder, rule_set="bidz"))
+    assert "Did you mean bids" in page.content.decode()
+    assert admin_client.post(address, form_of(folder, rule_set="bids", preview="on")).status_code == 302
+    folder.refresh_from_db()
+    assert (folder.rule_set, folder.preview) == ("bids", True)

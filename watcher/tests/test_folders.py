@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 
 from hierarchy.errors import NotAllowed, Refused
 from hierarchy.models import Project
-from watcher.folders import FolderOptions, add_folder, remove_folder
+from watcher.folders import FolderOptions, add_folder, change_folder, remove_folder
 from watcher.models import Batch, DropFolder
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -193,3 +193,25 @@ def test_the_shell_removes_by_name_path_or_id(root, capsys):
 def test_the_shell_judges_names_as_the_watcher_does(capsys):
     said = shell(capsys, "drop_folder", "judge", "ST.TMP1", "ST", ".DS_Store")
     assert said.splitlines() == ["ST.TMP1: unfinished", "ST: ready name", ".DS_Store: ignored"]
+
+
+def test_a_drop_folder_names_its_rules_and_asks_for_a_preview(root, project, capsys):
+    words = ["drop_folder", "add", str(root), "--project", "lab/Brain"]
+    shell(capsys, *words)
+    assert "default rules" in shell(capsys, "drop_folder", "list")
+    shell(capsys, "drop_folder", "remove", str(root))
+    shell(capsys, *words, "--rule-set", "bids", "--preview")
+    assert "\tbids, preview\t" in shell(capsys, "drop_folder", "list")
+    (row,) = json.loads(shell(capsys, "drop_folder", "list", "--json", "--filter", "preview=true"))
+    assert (row["rule_set"], row["preview"]) == ("bids", True)
+    assert json.loads(shell(capsys, "drop_folder", "list", "--json", "--filter", "preview=false")) == []
+
+
+def test_rules_that_no_delivery_could_have_are_refused(root, project, capsys):
+    with pytest.raises(CommandError, match="Did you mean bids") as refusal:
+        shell(capsys, "drop_folder", "add", str(root), "--project", "lab/Brain", "--rule-set", "bidz")
+    assert refusal.value.returncode == 2
+    assert not DropFolder.objects.exists()
+    folder = add(root, project=project)
+    with pytest.raises(Refused, match="Did you mean bids"):
+        change_folder(folder, FolderOptions(project=project, rule_set="bidz"), actor=None)

@@ -11,6 +11,8 @@ from conftest import ON_SQLITE
 from hierarchy.errors import Refused
 from importer.core.states import JobStatus
 from importer.models import Event, ImportJob, move_to
+from importer.rule_sets import restore
+from importer.tests.rule_sets import by, make_rule_set
 from watcher import services
 from watcher.models import Batch, DropFolder
 from watcher.states import BatchStatus
@@ -128,6 +130,35 @@ def test_a_name_of_any_bytes_is_claimed_and_found_again(folder, root, name):
     batch.refresh_from_db()
     assert services.folder_of(folder, batch) == os.path.join(os.fsencode(root), name)
     assert list(services.known_batches(folder.pk)) == [name]
+
+
+def test_a_delivery_runs_the_rules_of_its_drop_folder_as_a_plan_where_it_asks_for_one(folder, root, project):
+    made = make_rule_set("weekly", project=project)
+    DropFolder.objects.update(rule_set="weekly", preview=True)
+    job = services.claim(folder.pk, dropped(root), now=NOW).job
+    assert (job.rules, job.rules_version, job.dry_run) == ("weekly", made.versions.get(), True)
+    DropFolder.objects.update(rule_set="", preview=False)
+    job = services.claim(folder.pk, dropped(root, b"ST-2"), now=NOW).job
+    assert (job.rules, job.dry_run) == ("standard", False)
+
+
+def test_a_delivery_whose_rules_are_archived_stays_where_it_is_with_the_reason(folder, root, project):
+    make_rule_set("weekly", project=project, archived=True)
+    DropFolder.objects.update(rule_set="weekly")
+    with pytest.raises(Refused, match="weekly is archived"):
+        services.claim(folder.pk, dropped(root), now=NOW)
+    assert not Batch.objects.exists()
+
+
+def test_a_held_delivery_whose_rules_are_archived_says_so_and_starts_when_they_are_back(without_project, root, project):
+    made = make_rule_set("weekly", project=project, archived=True)
+    batch = services.claim(without_project.pk, dropped(root), now=NOW)
+    DropFolder.objects.update(project=project, rule_set="weekly")
+    assert services.release_held(now=LATER) == 0
+    batch.refresh_from_db()
+    assert (batch.status, "weekly is archived" in batch.reason) == (BatchStatus.HELD, True)
+    restore(made.pk, **by())
+    assert services.release_held(now=LATER) == 1
 
 
 def test_without_a_project_a_delivery_is_held_and_says_what_to_do(without_project, root):

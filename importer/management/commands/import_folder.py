@@ -13,6 +13,7 @@ from hierarchy.errors import Refused
 from hierarchy.models import Project
 from hierarchy.services import ensure_project, find_project
 from importer.core.states import MissingMeta, SourceKind, Strategy, UidScope
+from importer.management.rules import RulesAsked, add_rule_options, rules_asked
 from importer.management.running import (
     actor_named,
     add_running_options,
@@ -23,10 +24,7 @@ from importer.management.running import (
 from importer.services import ImportRequest, start_import, who_is
 
 # Options of the contract whose work is not built yet: refused, never ignored.
-NOT_BUILT = {
-    "rules": "--rules", "level": "--level", "include": "--include", "exclude": "--exclude", "mapping": "--mapping",
-    "default": "--default", "override": "--override", "fail_fast": "--fail-fast", "deidentify": "--deidentify",
-}  # fmt: skip
+NOT_BUILT = {"fail_fast": "--fail-fast", "deidentify": "--deidentify"}
 
 
 class Command(BaseCommand):
@@ -38,14 +36,20 @@ class Command(BaseCommand):
         parser.add_argument("--create", action="store_true", help="make the group and the project if they are missing")
         parser.add_argument("--label", help="what the import is called (default: the folder's name)")
         parser.add_argument("--description", default="")
-        parser.add_argument("--rule-set", metavar="NAME", help="default: that of the project, its group or the site")
-        parser.add_argument("--conflict-strategy", choices=[s.value for s in Strategy])
+        add_rule_options(parser)
+        parser.add_argument(
+            "--conflict-strategy", help="default: as the rules say, else review", choices=[s.value for s in Strategy]
+        )
         parser.add_argument(
             "--uid-scope",
-            help="where a UID may be only once (default: as the project says)",
+            help="where a UID may be only once (default: as the rules say, else the project)",
             choices=[s.value for s in UidScope],
         )
-        parser.add_argument("--missing-meta", choices=[m.value for m in MissingMeta])
+        parser.add_argument(
+            "--missing-meta",
+            help="what happens to DICOM without a label (default: as the rules say, else hold)",
+            choices=[m.value for m in MissingMeta],
+        )
         parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
         parser.add_argument(
             "--transfer", default="auto", choices=["auto", "copy", "hardlink", "symlink", "move", "reference"]
@@ -65,7 +69,8 @@ class Command(BaseCommand):
             # What is refused has not made a project either.
             with transaction.atomic():
                 project = _project(options, actor)
-                request = _request(options, project, who=who_is(actor) if actor else "system")
+                rules = rules_asked(options, project, actor=actor)
+                request = _request(options, project, rules, who=who_is(actor) if actor else "system")
                 job = start_import(request, actor=actor, now=timezone.now(), enqueue=options["queue"])
         except Refused as error:
             refuse(str(error))
@@ -93,7 +98,7 @@ def _project(options: dict[str, Any], actor: Any) -> Project:
     return find_project(options["project"], actor=actor)
 
 
-def _request(options: dict[str, Any], project: Project, *, who: str) -> ImportRequest:
+def _request(options: dict[str, Any], project: Project, rules: RulesAsked, *, who: str) -> ImportRequest:
     root = Path(options["path"]).absolute()
     return ImportRequest(
         project=project,
@@ -107,5 +112,6 @@ def _request(options: dict[str, Any], project: Project, *, who: str) -> ImportRe
         missing_meta=MissingMeta(options["missing_meta"]) if options["missing_meta"] else None,
         limit=options["limit"],
         dry_run=options["dry_run"],
-        rules=options["rule_set"],
+        rules=rules.name,
+        rules_text=rules.text,
     )

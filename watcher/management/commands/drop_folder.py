@@ -48,6 +48,8 @@ class Command(BaseCommand):
             quiet_seconds=options["quiet"],
             scan_seconds=options["scan"],
             watch_mode=WatchMode(options["watch_mode"]),
+            rule_set=options["rule_set"],
+            preview=options["preview"],
         )
         folder = folders.add_folder(os.fsencode(options["path"]), chosen, actor=None)
         goes = f"into {folder.project}" if folder.project else "nowhere yet: deliveries are held until it has a project"
@@ -82,6 +84,8 @@ def _add_options(parser: CommandParser) -> None:
     parser.add_argument("--quiet", type=float, default=defaults.quiet_seconds, metavar="SECONDS")
     parser.add_argument("--scan", type=float, default=defaults.scan_seconds, metavar="SECONDS")
     parser.add_argument("--watch-mode", choices=[one.value for one in WatchMode], default=defaults.watch_mode.value)
+    parser.add_argument("--rule-set", default="", metavar="NAME", help="default: that of the project, group or site")
+    parser.add_argument("--preview", action="store_true", help="a delivery waits as a plan until somebody approves it")
     parser.add_argument("--create", action="store_true", help="make the folder, the group and the project")
 
 
@@ -111,10 +115,13 @@ def _row(folder: DropFolder) -> dict[str, Any]:
         "quiet_seconds": folder.quiet_seconds,
         "scan_seconds": folder.scan_seconds,
         "watch_mode": folder.watch_mode,
+        "rule_set": folder.rule_set,
+        "preview": folder.preview,
     }
 
 
 def _line(row: dict[str, Any]) -> str:
     state = "on" if row["enabled"] else "off"
-    cells = (str(row["id"]), row["name"], state, row["project"] or "no project", row["completion"], row["path"])
+    rules = f"{row['rule_set'] or 'default rules'}{', preview' if row['preview'] else ''}"
+    cells = (str(row["id"]), row["name"], state, row["project"] or "no project", row["completion"], rules, row["path"])
     return "\t".join(shown(cell) for cell in cells)
