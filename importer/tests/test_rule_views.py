@@ -518,3 +518,10 @@ def test_proposed_rules_open_in_the_editor_with_the_same_sample(viewer, named):
     said = {"do": "open", "text": GOOD, "sample": named.context["sample"].pk}
     draft = viewer.post("/rule-sets/new", said).context["draft"]
     assert (draft.text, draft.sample) == (GOOD, named.context["sample"])
+
+
+def test_more_than_a_form_may_hold_is_answered_with_a_page(viewer, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
+    response = viewer.post("/rule-sets/try", {"do": "paste", "text": GOOD, "paths": "x" * 2_000})
+    assert response.status_code == 400
+    assert "Go back and send less" in text(response)
