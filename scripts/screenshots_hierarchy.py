@@ -7,6 +7,7 @@ import sys
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -73,6 +74,7 @@ def seeded() -> dict[str, str]:
     stack.version = 2
     stack.save()
     ct = scans["3 - CT abdomen"].file
+    _describe(project, subject, session, stack.acquisition, stack)
     return {
         "projects": "/projects/",
         "projects-search": "/projects/?q=A-2026-0314",
@@ -94,6 +96,24 @@ def seeded() -> dict[str, str]:
         "header-search": f"/files/{ct.pk}/header?q=slice",
         "header-none": f"/files/{ct.pk}/header?q=zzz",
     }
+
+
+def _describe(*described: Any) -> None:
+    """As rules fill them in: short, nested, long and odd."""
+    info = {
+        "site": "Utrecht", "scanner": {"station": "MR7", "field": 3.0, "coils": ["head", "neck"]}, "checked": False,
+        "comment": "moved twice; repeated after a break " * 6, "odd\u202eeman" + "z" * 64: "x" * 120,
+    }  # fmt: skip
+    for one in described:
+        one.info, one.tags = (
+            info,
+            ["ageing", "baseline", "a tag of several words", "quality control", "odd \u202e tag " + "y" * 90],
+        )
+        one.save()
+    described[1].type, described[1].species = "human", "Homo sapiens"
+    described[1].save()
+    described[-1].classification = {"Intent": ["Structural"], "Measurement": ["T1"]}
+    described[-1].save()
 
 
 def _scan(session: object, label: str) -> object:

@@ -1,5 +1,9 @@
 """How times, ages and places of the tree are written."""
 
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -39,6 +43,30 @@ def age(seconds: int | None) -> str:
             return f"{seconds // length} {unit}"
     days = seconds // DAY
     return "1 day" if days == 1 else f"{days} days"
+
+
+@register.filter
+def lines_of(info: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """`{"scanner": {"station": "A", "field": 3}}` → `scanner.field: 3`, `scanner.station: A`, by name."""
+    return sorted(_lines(info, ""))
+
+
+def _lines(info: Mapping[str, Any], above: str) -> Iterator[tuple[str, str]]:
+    for key, value in info.items():
+        name = f"{above}.{key}" if above else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from _lines(value, name)
+        else:
+            yield name, _written(value)
+
+
+def _written(value: Any) -> str:
+    """Text as it is, a list of texts with commas, anything else as JSON."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, str | int | float) for one in value):
+        return ", ".join(map(_written, value))
+    return json.dumps(value, ensure_ascii=False)
 
 
 @register.filter
