@@ -27,7 +27,7 @@ run: venv
 	@$(PY) manage.py collectstatic --no-input -v 0
 	@PATH="$(CURDIR)/.venv/bin:$$PATH" PYTHONPATH="$(CURDIR)" $(PY) -m honcho start
 
-test: system venv-dev
+test: system venv-dev azurite
 	@scripts/timed.sh "ruff check" $(PY) -m ruff check .
 	@scripts/timed.sh "ruff format" $(PY) -m ruff format --check --quiet .
 	@scripts/timed.sh "types" $(PY) -m mypy .
@@ -70,3 +70,6 @@ venv:
 
 venv-dev:
 	@scripts/venv.sh requirements-dev.txt
+
+azurite:
+	@scripts/ensure_azurite.sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the tests need beside Python: PostgreSQL's and Redis's server programs and a browser with a font.
+# What the tests need beside Python: PostgreSQL's and Redis's server programs, a browser with a font, and npm.
 # Debian or Ubuntu as root: installs what is missing. Elsewhere: says what is missing; the tests that need it fail.
 set -eu
 
@@ -9,6 +9,9 @@ missing() {
     command -v redis-server >/dev/null || echo redis-server
     command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || echo chromium
     [ -n "$(find /usr/share/fonts /usr/local/share/fonts -name '*.ttf' 2>/dev/null | head -n 1)" ] || echo fonts-dejavu-core
+    # Runs the Azure server that scripts/ensure_azurite.sh installs.
+    command -v node >/dev/null || echo nodejs
+    command -v npm >/dev/null || echo npm
     # Debian keeps a part of Python's venv in a package of its own.
     "${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
 }

@@ -36,13 +36,13 @@ def postgres(*, durable: bool = False) -> Iterator[str]:
     relies on the order of bytes is found out here.
     """
     programs = _postgres_programs()
-    with _folder("pg", owner=_unprivileged()) as folder:
+    with own_folder("pg", owner=_unprivileged()) as folder:
         _make_cluster(programs, folder)
         command = [programs / "postgres", "-D", folder / "data", "-k", folder, *_BY_SOCKET]
         command += [] if durable else _FAST
-        with _running(command, user=_unprivileged(), log=folder / "log", stop=signal.SIGINT) as alive:
+        with running(command, user=_unprivileged(), log=folder / "log", stop=signal.SIGINT) as alive:
             ready = [programs / "pg_isready", "-q", "-h", folder]
-            _wait(lambda: subprocess.run(ready, check=False).returncode == 0, alive=alive, log=folder / "log")
+            wait_for(lambda: subprocess.run(ready, check=False).returncode == 0, alive=alive, log=folder / "log")
             yield f"postgres://pratique@/postgres?host={folder}"
 
 
@@ -81,10 +81,10 @@ def redis() -> Iterator[str]:
         raise NotInstalled("Redis is not installed. " + ADVICE.format("redis-server"))
     port = free_port()
     command = [program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"]
-    with _folder("redis", owner=None) as folder:
+    with own_folder("redis", owner=None) as folder:
         command += ["--dir", str(folder)]
-        with _running(command, user=None, log=folder / "log", stop=signal.SIGTERM) as alive:
-            _wait(lambda: _answers(port), alive=alive, log=folder / "log")
+        with running(command, user=None, log=folder / "log", stop=signal.SIGTERM) as alive:
+            wait_for(lambda: _answers(port), alive=alive, log=folder / "log")
             yield f"redis://127.0.0.1:{port}/0"
 
 
@@ -98,12 +98,12 @@ def rabbitmq() -> Iterator[str]:
     if not program:
         raise NotInstalled("RabbitMQ is not installed. " + ADVICE.format("rabbitmq-server"))
     user = "rabbitmq" if os.getuid() == 0 else None
-    with _folder("rabbit", owner=user) as folder:
+    with own_folder("rabbit", owner=user) as folder:
         port, names = free_port(), free_port()
         environment = _rabbit_environment(folder, port=port, names=names)
-        server = _running([program], user=user, log=folder / "log", stop=signal.SIGTERM, environment=environment)
+        server = running([program], user=user, log=folder / "log", stop=signal.SIGTERM, environment=environment)
         with _name_server(names), server as alive:
-            _wait(lambda: _speaks_amqp(port), alive=alive, log=folder / "log")
+            wait_for(lambda: _speaks_amqp(port), alive=alive, log=folder / "log")
             yield f"amqp://guest:guest@127.0.0.1:{port}//"
 
 
@@ -180,7 +180,7 @@ def _unprivileged() -> str | None:
 
 
 @contextmanager
-def _folder(name: str, *, owner: str | None) -> Iterator[Path]:
+def own_folder(name: str, *, owner: str | None) -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=f"pratique-{name}-"))
     if owner:
         shutil.chown(folder, owner)
@@ -208,7 +208,7 @@ def _as(user: str | None, command: Sequence[object]) -> list[str]:
 
 
 @contextmanager
-def _running(
+def running(
     command: Sequence[object],
     *,
     user: str | None,
@@ -234,7 +234,7 @@ def _running(
             server.wait()
 
 
-def _wait(ready: Callable[[], bool], *, alive: Callable[[], bool], log: Path) -> None:
+def wait_for(ready: Callable[[], bool], *, alive: Callable[[], bool], log: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while not ready():
         if not alive() or time.monotonic() > deadline:

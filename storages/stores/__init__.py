@@ -16,6 +16,7 @@ from storages.stores.errors import (
     StoreError,
     StoreFull,
     Taken,
+    Unreadable,
 )
 from storages.stores.opening import store_for
 
@@ -37,5 +38,6 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "Taken",
+    "Unreadable",
     "store_for",
 ]

@@ -1,6 +1,12 @@
-"""What can go wrong with a store. Texts are for people: what is wrong and what to do; never a credential or an answer's
-body.
+"""What can go wrong with a store. Texts are for people: what is wrong and what to do. They hold no credential, no body
+of an answer and no key (names of patients are found in keys): whoever asked knows which one.
 """
+
+MISSING = "The object is not there."
+CHANGED = "The object is not what it was when it was listed."
+TAKEN = "There is an object of this name already: nothing is ever written over."
+CLOSED = "The object may not be read with the credentials given."
+ARCHIVED = "The object lies in an archive tier: restore it there first."
 
 
 class StoreError(Exception):
@@ -44,3 +50,7 @@ class Taken(StoreError):
 
 class BadKey(StoreError):
     """This kind of store cannot hold such a key."""
+
+
+class Unreadable(StoreError):
+    """The object is there, but nobody like us may read it, or it lies in an archive tier: this one, not the store."""

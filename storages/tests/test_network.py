@@ -8,7 +8,7 @@ from ipaddress import ip_network
 import pytest
 import requests
 from botocore.awsrequest import AWSRequest
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
 from storages.stores import network
 from storages.stores.errors import AddressRefused, StoreAway
@@ -146,7 +146,7 @@ def test_a_name_that_resolves_otherwise_a_moment_later_gains_nothing(ask, server
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     monkeypatch.setattr(network.settings, "PRATIQUE_ALLOWED_NETWORKS", [ip_network("192.0.2.0/24")])
     monkeypatch.setattr(socket.socket, "connect", lambda _self, to: connected.append(to) or _unreachable())
-    with pytest.raises(Exception, match="."):
+    with pytest.raises((requests.ConnectionError, EndpointConnectionError)):
         ask(url_of(server, "rebind.example"))
     assert connected == [("192.0.2.55", server.server_port)]
     assert asked == ["rebind.example"]
@@ -159,7 +159,7 @@ def _unreachable():
 def test_one_address_inside_among_those_of_a_name_refuses_the_name(monkeypatch, server):
     both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (one, 80)) for one in ("52.216.1.1", "127.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_how: both)
-    with pytest.raises(AddressRefused, match="leads to 127.0.0.1"):
+    with pytest.raises(AddressRefused, match=r"leads to 127\.0\.0\.1"):
         by_requests(url_of(server, "both.example"))
 
 
@@ -179,7 +179,7 @@ def test_a_second_address_is_tried_when_the_first_is_not_there(monkeypatch, serv
 def test_a_redirect_to_an_address_inside_is_refused(server, settings):
     settings.PRATIQUE_ALLOWED_NETWORKS = [ip_network("127.0.0.1/32")]
     server.onward = "http://127.0.0.2:1/latest/meta-data"
-    with pytest.raises(AddressRefused, match="127.0.0.2"):
+    with pytest.raises(AddressRefused, match=r"127\.0\.0\.2"):
         by_requests(url_of(server))
     assert len(server.asked) == 1
 
