@@ -143,7 +143,8 @@ def _formatted(value: Value, spec: str) -> str:
     if isinstance(value, datetime):
         return value.strftime(spec) if "%" in spec else format(value.isoformat(), _as_text(spec))
     try:
-        return format(_number(value) if spec[-1:] in {"d", "f"} or re.match(r"[ +-]?0\d", spec) else value, spec)
+        numeric = "%" not in spec and (spec[-1:] in {"d", "f"} or re.match(r"[ +-]?0\d", spec) is not None)
+        return format(_number(value) if numeric else value, spec)
     except (ValueError, TypeError):
         return ""
 

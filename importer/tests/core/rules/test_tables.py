@@ -260,6 +260,7 @@ def test_times_are_read_by_their_format(text, expected):
         ("{PatientID/-/_:.3}", "ab_"),
         ("{SeriesNumber:03d}", "007"),
         ("{StudyDate:%Y}", "2020"),
+        ("{StudyDate:%Y-%m-%d}", "2020-01-02"),
         ("{StudyDate:.4}", "2020"),
         ("x{PatientID}y", "xab-12y"),
         (r"\{{PatientID}\}", "{ab-12}"),
