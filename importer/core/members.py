@@ -6,7 +6,6 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections import Counter
 from collections.abc import Iterator
 from typing import IO, Self
 
@@ -62,6 +61,8 @@ class Archive:
         careful = Careful(stream)
         try:
             self._zip = zipfile.ZipFile(careful)
+            # By its own names; here each member has one that is printable.
+            self._zip.NameToInfo.clear()
             self._members = _named(self._zip.infolist(), size=os.fstat(handle).st_size)
         except archives.BROKEN as error:
             stream.close()
@@ -87,9 +88,9 @@ class Archive:
 
     def entries(self, path: str, *, after: str = "") -> Iterator[Entry]:
         """Every member behind `after`, under this path of the archive; times and inode are the archive's."""
-        start = raw(after).split(b"/") if after else []
-        for name in sorted(self._members, key=_parts):
-            if _parts(name) > start:
+        start = _place(after) if after else b""
+        for name in sorted(self._members, key=_place):
+            if _place(name) > start:
                 yield self._entry(path, name)
 
     def entry(self, path: str, name: str) -> Entry | None:
@@ -129,19 +130,21 @@ class Archive:
         )
 
 
-def _parts(name: str) -> list[bytes]:
-    return raw(name).split(b"/")
+def _place(name: str) -> bytes:
+    """Orders names by their parts: no name in an archive holds a NUL, and nothing comes before one."""
+    return raw(name).replace(b"/", b"\0")
 
 
 def _named(infos: list[zipfile.ZipInfo], *, size: int) -> dict[str, tuple[EntryKind, zipfile.ZipInfo]]:
     """Printable name → what it is. Raises NoArchive where members share bytes: small archives grow without end so."""
     if sum(info.compress_size for info in infos) > size:
         raise NoArchive
-    files = [info for info in infos if not info.is_dir()]
-    names = [_name(info) for info in files]
-    times = Counter(names)
-    found = {name: (_kind(name, info), info) for name, info in zip(names, files, strict=True)}
-    return found | {name: (EntryKind.TWICE, found[name][1]) for name in times if times[name] > 1}
+    found: dict[str, tuple[EntryKind, zipfile.ZipInfo]] = {}
+    for info in infos:
+        if not info.is_dir():
+            name = _name(info)
+            found[name] = (EntryKind.TWICE if name in found else _kind(name, info), info)
+    return found
 
 
 def _name(info: zipfile.ZipInfo) -> str:
