@@ -58,11 +58,12 @@ def poison(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> Non
 
 
 def read(opener: Opener, seq: int, entry: Entry, *, asked: Asked) -> Found:
-    refused = _by_listing(entry)
+    refused = by_listing(entry)
     return Found(seq, entry, refused) if refused is not None else found_of(opener, seq, entry, asked)
 
 
-def _by_listing(entry: Entry) -> Bad | None:
+def by_listing(entry: Entry) -> Bad | None:
+    """What is refused without a look at its bytes."""
     if recognise.is_junk(entry.path):
         return JUNK
     if entry.kind is EntryKind.UNREADABLE and not entry.path.endswith("/"):
