@@ -5,7 +5,10 @@ import os
 import pytest
 from django.utils import timezone
 
+from hierarchy.decode.why import NoPicture
 from importer.core.names import printable
+from importer.instances import header_of
+from importer.models import Item
 from importer.pipeline import chunks, scan
 from importer.pipeline.advance import advance
 from importer.plans import approve_import
@@ -288,3 +291,13 @@ def test_a_listing_of_before_has_no_time_of_change():
     [entry] = chunks.from_blob(blob)
     assert (entry.path, entry.ctime_ns) == ("a", 0)
     assert chunks.from_blob(chunks.to_blob([entry])) == [entry]
+
+
+def test_a_member_that_waits_shows_its_header_from_its_archive(project, places, tmp_path):
+    path = put(tmp_path / "in" / "a.zip", zipped(series(1)))
+    job = import_of(project, tmp_path / "in", dry_run=True)
+    item = Item.objects.get(job=job)
+    assert "P01" in {row.value for row in header_of(item)}
+    os.utime(path, (1, 1))
+    with pytest.raises(NoPicture):
+        header_of(item)
