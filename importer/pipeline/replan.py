@@ -17,7 +17,7 @@ from importer.pipeline.decide import DUPLICATE, EXISTS
 from importer.pipeline.forecast import DESELECTED, forecast
 from importer.pipeline.leases import Lease
 from importer.pipeline.pages import in_pages
-from importer.pipeline.reading import CHANGED, VANISHED, why
+from importer.pipeline.reading import CHANGED, UNOPENED, VANISHED, why
 from importer.pipeline.worker import Worker
 
 LOOKED_AT_ONCE = 1000
@@ -122,7 +122,7 @@ def _now(opener: Opener, item: Item) -> tuple[str | None, str]:
 def _why_not(opener: Opener, item: Item) -> Bad | None:
     try:
         found = next(opener.look(item.path), None)
-    except OSError as error:
+    except UNOPENED as error:
         return why(error)
     if found is None:
         return VANISHED
