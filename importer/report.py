@@ -199,7 +199,7 @@ def _incoming(conflict: Conflict) -> dict[str, Any]:
         "subject": {"label": to.subject_label, **to.said.get("subject", {})},
         "session": session,
         "acquisition": acquisition,
-        "file": {**file, "modality": to.said.get("modality", "")},
+        "file": {**file, "modality": to.said.get("modality", ""), **to.said.get("file", {})},
     }
 
 

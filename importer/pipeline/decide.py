@@ -109,7 +109,21 @@ def _move_twins(job: ImportJob, page: Sequence[Answer], placements: dict[int, Pl
     Placement.objects.bulk_create(twins.values(), ignore_conflicts=True)
     keys = {twin.key for twin in twins.values()}
     ids = dict(Placement.objects.filter(job=job, key__in=keys).values_list("key", "id"))
-    bulk.update(Item, ["placement_id"], [(pk, ids[twin.key]) for pk, twin in twins.items()])
+    names = _names_of_kept(items)
+    rows = [(pk, ids[twin.key], names.get((of[pk].pk, items[pk].sop_uid), "")) for pk, twin in twins.items()]
+    bulk.update(Item, ["placement_id", "member"], rows)
+
+
+def _names_of_kept(twins: dict[int, Item]) -> dict[tuple[int, str], str]:
+    """Placement and UID → the name that a rule gave the first of that UID: a twin is the same instance, so that what
+    replaces the one replaces the other."""
+    if not any(item.member for item in twins.values()):
+        return {}
+    same = Item.objects.filter(
+        placement__in={item.placement_id for item in twins.values()}, sop_uid__in={t.sop_uid for t in twins.values()}
+    )
+    rows = same.exclude(pk__in=twins).order_by("-seq").values_list("placement_id", "sop_uid", "member")
+    return {(placement, uid): member for placement, uid, member in rows.iterator(chunk_size=2000) if placement}
 
 
 def _twin(placement: Placement, item: Item) -> Placement:

@@ -77,6 +77,23 @@ def test_what_lies_beside_dicom_is_described_too(project, places, tmp_path):
     assert Acquisition.objects.get().info == {"papers": True}
 
 
+def test_a_path_says_when_and_how_old(project, places, tmp_path):
+    put(tmp_path / "in" / "S" / "20200102_030405" / "Q" / "x.txt")
+    text = """
+    - mappings:
+        - "path={sub}/{session.timestamp:%Y%m%d_%H%M%S}/{acq}/*"
+        - "path={*}/{ses}/*/*"
+      defaults: [session.age=60, session.weight=71.5, session.operator=Roe, subject.sex=f]
+    """.replace("{*}", "*")
+
+    ruled(project, tmp_path / "in", text, zone="Europe/Amsterdam")
+
+    session = Session.objects.get()
+    assert session.moment.isoformat() == "2020-01-02T03:04:05+01:00"
+    assert (session.age_seconds, session.weight_kg, session.operator) == (60, 71.5, "Roe")
+    assert (session.subject.sex, session.label) == ("female", "20200102_030405")
+
+
 def info(value):
     return f"- {{overrides: [session.info.a={value}, session.info.b.{value}=1, 'session.tags={value}']}}"
 

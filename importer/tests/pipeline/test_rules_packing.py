@@ -18,10 +18,12 @@ from importer.tests.pipeline.drive import (
     put,
     put_series,
     reasons,
+    run,
     tree,
+    until,
     wrongs,
 )
-from importer.tests.pipeline.ruled import ruled
+from importer.tests.pipeline.ruled import begun, ruled
 from importer.tests.review.cases import decided, waiting
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -255,6 +257,34 @@ def test_one_instance_under_two_names_is_one_instance(project, places, tmp_path)
     assert reasons(job)["3.dcm"] == "skipped: Duplicate instance"
     assert became(job)["2.dcm"] == "conflict"
     assert set(stored(places)["1 - t1.dicom.zip"]) == {"a.dcm"}
+
+
+def test_what_replaces_an_instance_takes_its_place_under_whatever_name(project, places, tmp_path):
+    put(tmp_path / "in" / "1.dcm", instance(1, ImageComments="a"))
+    put(tmp_path / "in" / "2.dcm", instance(1, ImageComments="b"))
+    put(tmp_path / "in" / "3.dcm", instance(2, ImageComments="c"))
+    ruled(project, tmp_path / "in", NAMED % "{ImageComments}.dcm")
+
+    decided(waiting(), "replace_existing")
+
+    newest = FileVersion.objects.get(number=2)
+    assert members(places.archive / newest.path) == {
+        "a.dcm": instance(1, ImageComments="b"), "c.dcm": instance(2, ImageComments="c")
+    }  # fmt: skip
+    assert wrongs() == []
+
+
+def test_when_a_single_instance_fails_its_equal_comes_in(project, places, tmp_path):
+    put(tmp_path / "in" / "1.dcm", instance(1))
+    put(tmp_path / "in" / "2.dcm", instance(1))
+    job = begun(project, tmp_path / "in", "- {type: dicom, zip_single: false}")
+    until(job, "transferring")
+    put(tmp_path / "in" / "1.dcm", b"changed since it was listed")
+
+    run(job)
+
+    assert became(job) == {"1.dcm": "failed", "2.dcm": "imported"}
+    assert next(places.archive.rglob("*.dcm")).read_bytes() == instance(1)
 
 
 def test_a_series_is_split_by_what_its_rule_groups_by(project, places, tmp_path):
