@@ -24,6 +24,7 @@ from importer.pipeline.rules import rules_of
 OTHER_PROJECT = Bad(Outcome.SKIPPED, "Other project: the rule gives another group or project than this import's")
 Labels = tuple[str, str, str, str, str]
 NOWHERE: Labels = ("", "", "", "", "")
+_NOTHING = Mapped()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +157,8 @@ def _labels(taken: Taken) -> Labels:
 
 
 def _beside(begun: Found, taken: Taken) -> Found:
-    extra = {name: value for name, value in facts(taken.mapped).items() if value}
-    return replace(begun, kind=PlacementKind.FILE, key=_key("path", begun.entry.path), level="", said=extra)
+    said = {} if taken.mapped == _NOTHING else {name: value for name, value in facts(taken.mapped).items() if value}
+    return replace(begun, kind=PlacementKind.FILE, key=_key("path", begun.entry.path), level="", said=said)
 
 
 def _key(*parts: str) -> str:
