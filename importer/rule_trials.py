@@ -1,6 +1,7 @@
 """Rules tried on samples: nothing is imported, nothing is kept."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -9,8 +10,9 @@ from hierarchy.models import Project
 from hierarchy.selectors import Actor
 from importer.core.rules.model import RuleSet
 from importer.core.rules.samples import Fact
-from importer.core.rules.trials import Fate, Row, every_row
+from importer.core.rules.trials import Fate, Result, Row, every_row
 from importer.rule_choice import Chosen, find_named, resolve, text_of
+from importer.sampled import Looked
 
 TAKEN = frozenset({Fate.TAKEN, Fate.BESIDE})
 
@@ -28,14 +30,26 @@ def tried(rules: RuleSet, samples: Sequence[Fact]) -> Iterator[Row]:
     return every_row(rules, samples, zone=ZoneInfo(settings.TIME_ZONE))
 
 
+def tried_files(rules: RuleSet, looked: Sequence[Looked]) -> Iterator[Row]:
+    """What becomes of files that an import would find; the reason of those that it would not even ask about."""
+    rows = tried(rules, [one.fact for one in looked if one.fact is not None])
+    for number, one in enumerate(looked):
+        if one.bad is None:
+            yield replace(next(rows), number=number)
+        else:
+            fate = Fate.FAILED if one.bad.outcome == Fate.FAILED else Fate.SKIPPED
+            yield Row(number=number, path=one.path, size=0, result=Result(fate=fate, said=one.bad.reason))
+
+
 def as_json(row: Row) -> dict[str, object]:
-    """`place` is the way down from the project; `why` has a line for every rule that was asked."""
+    """`place` is the way down from the project, `member` the name in the archive there; `why` has a line for every rule that was asked."""
     result = row.result
     return {
         "path": row.path,
         "taken": result.fate in TAKEN,
         "result": result.fate.value,
         "place": list(result.place),
+        "member": result.member,
         "reason": result.said,
         "rule": {"number": result.rule, "name": row.rule_name} if result.rule else None,
         "fields": dict(row.fields),

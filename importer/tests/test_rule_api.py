@@ -178,8 +178,8 @@ def test_samples_are_tried_with_the_reasons_of_every_rule(manager):
         {"path": "x.pdf"},
     ]
     image, note, other = post(manager, "test", {"text": text, "samples": samples}).json()["results"]
-    assert (image["taken"], image["rule"], image["place"]) == (
-        True, {"number": 1, "name": "images"}, ["P01", "Brain", "3 - t1", "3 - t1.dicom.zip", "1.2.3.4.5.MR.dcm"],
+    assert (image["taken"], image["rule"], image["place"], image["member"]) == (
+        True, {"number": 1, "name": "images"}, ["P01", "Brain", "3 - t1", "3 - t1.dicom.zip"], "1.2.3.4.5.MR.dcm",
     )  # fmt: skip
     assert image["fields"]["subject.label"] == "P01"
     assert (note["rule"]["number"], note["place"]) == (2, ["P02", "V1", "T2", "note.txt"])
