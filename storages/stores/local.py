@@ -4,7 +4,7 @@ import os
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from datetime import datetime
 from itertools import islice
 from typing import BinaryIO
@@ -21,27 +21,30 @@ class LocalStore:
     kind = Kind.LOCAL
 
     def __init__(self, config: StoreConfig) -> None:
-        self._root = os.path.join(config.bucket, os.fsdecode(keys.folder(config.prefix).rstrip(b"/")))
+        self._path = config.bucket
+        prefix = config.prefix.strip("/")
+        self._prefix = handles.parts_of(prefix) if prefix else []
 
     def identity(self) -> str:
-        with handles.root(self._root) as root:
+        with handles.root(self._path) as root:
             # The number of a device changes when a machine starts again, that of a file system seldom does.
             return f"fs:{os.fstatvfs(root).f_fsid:x}:{os.fstat(root).st_ino:x}"
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Listed]:
-        with handles.root(self._root) as root:
-            yield from walk(os.dup(root), prefix=keys.raw(prefix), after=keys.raw(after))
+        try:
+            with self._base() as base:
+                start = os.dup(base)
+        except Missing:
+            return
+        yield from walk(start, prefix=keys.raw(prefix), after=keys.raw(after))
 
     def folders(self, path: str = "", after: str = "", limit: int = 1000) -> Level:
-        parts = handles.parts_of(path.rstrip("/")) if path else []
-        with handles.root(self._root) as root, handles.reading(), handles.below(root, parts) as folder:
-            names = (name for name in names_in_order(folder) if name > keys.raw(after))
-            page = list(islice((name for name in names if parts or name != handles.INCOMING + b"/"), limit + 1))
-            following = keys.printable(page[limit - 1]) if len(page) > limit else ""
-            here = [(name, keys.raw(path) + name) for name in page[:limit]]
-            folders = tuple(keys.printable(key) for name, key in here if name.endswith(b"/"))
-            found = (listed(folder, name, key) for name, key in here if not name.endswith(b"/"))
-            return Level(folders, tuple(one for one in found if one), following)
+        try:
+            parts = handles.parts_of(path.rstrip("/")) if path else []
+            with self._base() as base, handles.reading(), handles.below(base, parts) as folder:
+                return _level(folder, keys.raw(path), keys.raw(after), limit)
+        except (Missing, BadKey):
+            return Level((), ())
 
     def stat(self, key: str) -> Listed:
         with self._folder(key) as (folder, name), handles.reading():
@@ -71,14 +74,10 @@ class LocalStore:
         *folders, name = handles.parts_of(key)
         temporary = uuid.uuid4().hex.encode()
         incoming = Incoming(stream, size=size, sha256=sha256)
-        with (
-            handles.root(self._root) as root,
-            handles.writing(),
-            handles.below(root, [handles.INCOMING], make=True) as at,
-        ):
+        with self._base(make=True) as base, handles.writing(), self._incoming(base) as at:
             try:
                 _write(at, temporary, incoming)
-                with handles.below(root, folders, make=True) as folder:
+                with handles.below(base, folders, make=True) as folder:
                     _name(at, temporary, folder, name)
             finally:
                 with suppress(FileNotFoundError):
@@ -97,16 +96,15 @@ class LocalStore:
 
     def abort_leftovers(self, older_than: datetime) -> int:
         swept = 0
-        with (
-            handles.root(self._root) as root,
-            suppress(FileNotFoundError),
-            handles.below(root, [handles.INCOMING]) as at,
-        ):
+        with suppress(Missing, FileNotFoundError), self._base() as base, self._incoming(base, make=False) as at:
             for name in names_in_order(at):
                 if os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime < older_than.timestamp():
                     os.unlink(name, dir_fd=at)
                     swept += 1
         return swept
+
+    def _incoming(self, base: int, *, make: bool = True) -> AbstractContextManager[int]:
+        return handles.below(base, [handles.INCOMING], make=make)
 
     @contextmanager
     def _folder(self, key: str) -> Iterator[tuple[int, bytes]]:
@@ -116,10 +114,29 @@ class LocalStore:
         except BadKey:
             raise Missing(MISSING) from None
         with ExitStack() as stack:
-            root = stack.enter_context(handles.root(self._root))
+            base = stack.enter_context(self._base())
             with handles.reading():
-                folder = stack.enter_context(handles.below(root, folders))
+                folder = stack.enter_context(handles.below(base, folders))
             yield folder, name
+
+    @contextmanager
+    def _base(self, *, make: bool = False) -> Iterator[int]:
+        """The prefix's folder, which may be missing where the root may not. Raises Missing."""
+        with ExitStack() as stack:
+            root = stack.enter_context(handles.root(self._path))
+            with handles.writing() if make else handles.reading():
+                base = stack.enter_context(handles.below(root, self._prefix, make=make))
+            yield base
+
+
+def _level(folder: int, path: bytes, after: bytes, limit: int) -> Level:
+    names = (name for name in names_in_order(folder) if name > after)
+    page = list(islice((name for name in names if path or name != handles.INCOMING + b"/"), limit + 1))
+    following = keys.printable(page[limit - 1]) if len(page) > limit else ""
+    here = [(name, path + name) for name in page[:limit]]
+    folders = tuple(keys.printable(key) for name, key in here if name.endswith(b"/"))
+    found = (listed(folder, name, key) for name, key in here if not name.endswith(b"/"))
+    return Level(folders, tuple(one for one in found if one), following)
 
 
 def _check(handle: int, expect: Listed | None) -> None:

@@ -56,13 +56,13 @@ class ObjectStore:
         return reading.opened(self, expect or self.stat(key))
 
     def put(self, key: str, stream: BinaryIO, *, size: int, sha256: str = "") -> Listed:
-        full = self._writable(key)
+        full = self.writable(key)
         self._check_free(key)
         incoming = Incoming(stream, size=size, sha256=sha256)
         return writing.proven(self, key, incoming, by_service=self.write_(full, incoming))
 
     def copy_from(self, other: Store, key: str, to: str, *, expect: Listed | None = None) -> Listed:
-        full = self._writable(to)
+        full = self.writable(to)
         self._check_free(to)
         source = expect or other.stat(key)
         if isinstance(other, type(self)) and self.copy_(other, other.readable(key), source, full):
@@ -90,7 +90,7 @@ class ObjectStore:
         except UnicodeDecodeError:
             raise Missing(MISSING) from None
 
-    def _writable(self, key: str) -> str:
+    def writable(self, key: str) -> str:
         found = self.prefix + keys.raw(key)
         try:
             full = keys.for_service(found)
