@@ -17,6 +17,8 @@ from importer.core.states import Level
 
 # Where no path says it: every file gets it, and a person can put a better word there.
 FALLBACK = {Role.SESSION: "1", Role.ACQUISITION: "files"}
+# What speaks against making one up.
+MADE_UP = {Role.SESSION: 0.8, Role.ACQUISITION: 1.5}
 _ROLES_OF = {
     Level.PROJECT: (),
     Level.SUBJECT: ROLES[:1],
@@ -158,7 +160,7 @@ def _fits(choice: _Choice, group: Group) -> float:
     folders = range(group.depth - 1)
     unused = sum(len(set(group.column(at))) > 1 for at in folders if at not in columns)
     near = 0.1 * sum(column == group.depth - 2 - at for at, column in enumerate(reversed(columns)))
-    missing = sum({Role.SESSION: 0.8, Role.ACQUISITION: 1.5}[role] for role in ROLES[1:] if role not in dict(given))
+    missing = sum(MADE_UP[role] for role in ROLES[1:] if role not in dict(given))
     numbered = sum(slot.column == group.depth - 1 and serial(map(slot.value, group.rows)) for _, slot in given)
     return keys + ordered + near - 0.4 * unused - missing - 2.0 * numbered - 1.5 * _below(given, group)
 
@@ -187,6 +189,7 @@ def _place(one: Placed, row: Sequence[str]) -> str:
     return place if (one.start, one.end) in {(0, len(whole)), (0, len(part))} else f"part of {place}"
 
 
+@lru_cache(maxsize=8192)
 def readable(candidate: Candidate) -> Callable[[str], Labels | None] | None:
     try:
         return candidate.reader()

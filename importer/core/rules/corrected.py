@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice, product
 
 from importer.core.rules import generalised, slots
-from importer.core.rules.candidates import Candidate, cleaned, readable, where
+from importer.core.rules.candidates import MADE_UP, Candidate, cleaned, readable, where
 from importer.core.rules.generalised import Placed, every_way
 from importer.core.rules.judging import Labels
 from importer.core.rules.likeness import ROLES, Role
@@ -16,6 +16,8 @@ _LEVELS = (Level.PROJECT, Level.SUBJECT, Level.SESSION, Level.ACQUISITION)
 _MOST_PLACES = 6
 _MOST_WAYS = 600
 _MOST_SETS = 200
+# Combinations that are looked at for one more example: about a second's worth.
+_MOST_TRIED = 3000
 
 
 class ProposalError(ValueError):
@@ -50,11 +52,19 @@ def by_example(paths: Sequence[str], examples: Sequence[Example]) -> list[Set]:
         _checked(one)
     _agreed(examples)
     made_up = _made_up(examples)
+    found = _searched(paths, examples, made_up)
+    for role, text in _alike(examples).items():
+        if role not in made_up:
+            found += _searched(paths, examples, made_up | {role: text})
+    if not found:
+        raise ProposalError(_said(paths, examples, made_up))
+    return found
+
+
+def _searched(paths: Sequence[str], examples: Sequence[Example], made_up: dict[Role, str]) -> list[Set]:
     found: list[Set] = [()]
-    for at, one in enumerate(examples):
+    for at in range(len(examples)):
         found = _with(found, paths, examples[: at + 1], made_up)
-        if not found:
-            raise ProposalError(_said(one, examples[:at]))
     return found
 
 
@@ -100,6 +110,17 @@ def _made_up(examples: Sequence[Example]) -> dict[Role, str]:
     return found
 
 
+def _alike(examples: Sequence[Example]) -> dict[Role, str]:
+    """Sessions and acquisitions that are called alike everywhere and stand inside other words alone: by accident?"""
+    found: dict[Role, str] = {}
+    for role in ROLES[1:]:
+        texts = {_of(one, role) for one in examples if _of(one, role)}
+        places = [(one.path.split("/")[place.column], place) for one in examples for place in _places(one, role)]
+        if len(texts) == 1 and all(_is_inside(part, place) for part, place in places):
+            found[role] = texts.pop()
+    return found
+
+
 def _of(one: Example, role: Role) -> str:
     return one.labels[ROLES.index(role)]
 
@@ -107,17 +128,14 @@ def _of(one: Example, role: Role) -> str:
 def _with(found: list[Set], paths: Sequence[str], examples: Sequence[Example], made_up: dict[Role, str]) -> list[Set]:
     """The sets that give the last example, too: as they are, or with one more candidate for it."""
     one = examples[-1]
-    ways: list[Candidate] | None = None
-    kept: list[Set] = []
-    for some in found:
-        if _gives(some, examples):
-            kept.append(some)
-            continue
-        if any(reads(one.path) for reads in _readers(some, one)):
-            continue
-        ways = list(_ways(paths, one, made_up)) if ways is None else ways
-        kept += [more for way in ways if _gives(more := _joined(some, way), examples)]
-    return kept[:_MOST_SETS]
+    kept = [some for some in found if _gives(some, [one])]
+    open_still = [some for some in found if not any(reads(one.path) for reads in _readers(some, one))]
+    if not open_still or len(kept) >= _MOST_SETS:
+        return kept[:_MOST_SETS]
+    tried = islice(product(open_still, _ways(paths, one, made_up)), _MOST_TRIED)
+    joined = (_joined(some, way) for some, way in tried)
+    kept += islice((more for more in joined if _gives(more, examples)), _MOST_SETS - len(kept))
+    return kept
 
 
 def _joined(some: Set, way: Candidate) -> Set:
@@ -147,10 +165,10 @@ def _ways(paths: Sequence[str], one: Example, made_up: dict[Role, str]) -> Itera
     group = _group(paths, row)
     for placed in _placings(one, made_up):
         defaults = tuple((role, text) for role, text in made_up.items() if _of(one, role))
-        said = where(placed, row, defaults)
+        said, bonus = where(placed, row, defaults), -_oddity(placed, row) - sum(MADE_UP[role] for role, _ in defaults)
         for style, reach in every_way():
             lines = generalised.lines(group, row, placed, style, reach)
-            made = Candidate(lines, defaults, one.level, (group.depth,), said=said)
+            made = Candidate(lines, defaults, one.level, (group.depth,), bonus=bonus, said=said)
             reads = readable(made)
             if reads is not None and reads(one.path) == one.labels:
                 yield made
@@ -175,9 +193,22 @@ def _disorder(placed: Sequence[Placed]) -> int:
     return 10 * overlaps + (starts != sorted(starts))
 
 
+def _oddity(placed: Sequence[Placed], row: Sequence[str]) -> float:
+    """A label that is part of another one's word (the 1 of mouse01) is hardly meant; sharing a whole one may be."""
+    shared = [one for one in placed if any(one.overlaps(other) for other in placed if other is not one)]
+    inside = [one for one in placed if _is_inside(row[one.column], one)]
+    return 0.2 * len(shared) + 0.2 * len(inside) + 4.0 * sum(one in shared for one in inside)
+
+
+def _is_inside(part: str, one: Placed) -> bool:
+    return (part[one.start - 1 : one.start] + part[one.end : one.end + 1]).isalnum()
+
+
 def _places(one: Example, role: Role) -> list[Placed]:
     """Where a label stands in a path: whole folders first, then between separators, then anywhere."""
     text, found = _of(one, role), []
+    if not text:
+        return []
     for column, part in enumerate(one.path.split("/")):
         at = part.find(text)
         while at >= 0:
@@ -194,7 +225,11 @@ def _looseness(part: str, start: int, end: int) -> int:
     return sum(bool(edge) + (edge.isalnum()) for edge in (before, behind))
 
 
-def _said(one: Example, before: Sequence[Example]) -> str:
+def _said(paths: Sequence[str], examples: Sequence[Example], made_up: dict[Role, str]) -> str:
+    """About the first example with which it does not work out any more."""
+    ends = range(1, len(examples))
+    last = next((end for end in ends if not _searched(paths, examples[:end], made_up)), len(examples))
+    one, before = examples[last - 1], examples[: last - 1]
     if not before:
         return f"No rule could be found that gives this for {one.path}: its labels overlap, or nothing sets them apart."
     return (

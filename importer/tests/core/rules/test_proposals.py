@@ -202,6 +202,11 @@ EXAMPLES = {
         [("mouse01/diffusion/x0.nii", "mouse01", "baseline", "diffusion")],
         ["path={sub}/{acq}/*"],
     ),
+    "a session that stands in the path by accident only": (
+        "no sessions",
+        [("mouse01/diffusion/x0.nii", "mouse01", "1", "diffusion")],
+        ["path={sub}/{acq}/*"],
+    ),
     "the year alone": (
         "ISO dates",
         [("data/alpha/2020-01-02/T1w.nii.gz", "alpha", "2020", "T1w")],
