@@ -36,7 +36,7 @@ Files = tuple[int, int]
 
 def begin_again(job: ImportJob, lease: Lease) -> None:
     """Everything is as it was when its places were first looked for. Raises LostLease, Stopped or SourceAway."""
-    for page in in_pages(Placement.objects.filter(job=job)):
+    for page in in_pages(Placement.objects.filter(job=job).defer("said")):
         lease.check()
         with transaction.atomic():
             lease.fence()
@@ -150,7 +150,7 @@ def asked_anew(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:
 
 def _compare(job: ImportJob, lease: Lease) -> None:
     """Marks each Placement that is not what was approved; what was not there then is one, too."""
-    for page in in_pages(Placement.objects.filter(job=job)):
+    for page in in_pages(Placement.objects.filter(job=job).defer("said", "candidates")):
         lease.check()
         files = _files(page)
         rows = [(one.pk, _compared(job, one, _said(one, files))) for one in page]
