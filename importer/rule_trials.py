@@ -42,7 +42,8 @@ def tried_files(rules: RuleSet, looked: Sequence[Looked]) -> Iterator[Row]:
 
 
 def as_json(row: Row) -> dict[str, object]:
-    """`place` is the way down from the project, `member` the name in the archive there; `why` has a line for every rule that was asked."""
+    """`place` is the way down from the project, `member` the name in the archive there; `why` has a line for every
+    rule that was asked."""
     result = row.result
     return {
         "path": row.path,

@@ -67,9 +67,9 @@ class ItemAdmin(LookOnly):
 
 @admin.register(Event)
 class EventAdmin(LookOnly):
-    list_display = ("id", "at", "who", "what", "said", "job_id", "batch_id", "conflict_id")
+    list_display = ("id", "at", "who", "what", "said", "job_id", "batch_id", "conflict_id", "rule_set_id")
     list_filter = ("what",)
-    search_fields = ("=job_id", "=batch_id", "who")
+    search_fields = ("=job_id", "=batch_id", "=rule_set_id", "who")
     ordering = ("-id",)
 
     @admin.display(description="detail")
