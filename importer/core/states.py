@@ -155,6 +155,7 @@ class ConflictType(StrEnum):
 class PlacementKind(StrEnum):
     """SERIES becomes one `.dicom.zip`; ARCHIVE is a `.dicom.zip` that came as one, INSTANCE a DICOM file that stays by
     itself; GROUP is other files in one `.zip`; PLACED goes as it is where a rule said, FILE beside the DICOM around it.
+    KNOWN has been taken by an earlier import from the same storage, and its sources are as they were.
     """
 
     SERIES = "series"
@@ -163,6 +164,7 @@ class PlacementKind(StrEnum):
     GROUP = "group"
     PLACED = "placed"
     FILE = "file"
+    KNOWN = "known"
 
 
 # DICOM, whatever it is packed in; that of which each source file is one instance; and what is packed by us, so that

@@ -6,11 +6,13 @@ from importer.models.decision import Alias, Decision, Resolution, StandingRule
 from importer.models.event import Event
 from importer.models.item import Item, Placement
 from importer.models.job import ImportJob
+from importer.models.known import Became, Known
 from importer.models.rules import RuleSample, RuleSet, RuleSetVersion
 from importer.models.status import StaleTransition, move_all, move_to
 
 __all__ = [
     "Alias",
+    "Became",
     "Chunk",
     "Conflict",
     "Contribution",
@@ -18,6 +20,7 @@ __all__ = [
     "Event",
     "ImportJob",
     "Item",
+    "Known",
     "Placement",
     "Resolution",
     "RuleSample",

@@ -32,7 +32,7 @@ class Placement(models.Model):
     acquisition_uid = models.CharField(max_length=64, blank=True)
     file_name = models.CharField(max_length=1024, blank=True)
     said = models.JSONField(default=dict)
-    # The rule that took it (its number in the job's rules), and whether it is the part of a series split off by geometry.
+    # The rule that took it (its number in the job's rules), and whether it is what geometry split off from a series.
     rule = models.PositiveSmallIntegerField(default=1)
     localizer = models.BooleanField(default=False)
     # In a plan: left out by a person; and what it said when it was approved.
@@ -81,7 +81,8 @@ class Item(models.Model):
     path = models.TextField()
     size = models.PositiveBigIntegerField()
     mtime_ns = models.BigIntegerField()
-    inode = models.CharField(max_length=48, blank=True)
+    # Device and inode of a file; of an object its etag, and its version where a listing tells it.
+    inode = models.CharField(max_length=255, blank=True)
     sop_uid = models.CharField(max_length=64, blank=True)
     # Its name in the archive that it is packed into, where a rule gives one; empty for the default.
     member = models.CharField(max_length=1024, blank=True, db_default="")

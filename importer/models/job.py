@@ -8,10 +8,13 @@ from django.db.models import CheckConstraint, Q
 
 from hierarchy.models import Project
 from importer.core.states import FINAL, JOB_NEXT, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.models.status import status_known
 
+Choices = SourceKind | Strategy | UidScope | MissingMeta | JobStatus | Transfer | DeleteSource
 
-def choices(values: type[SourceKind | Strategy | UidScope | MissingMeta | JobStatus]) -> list[tuple[str, str]]:
+
+def choices(values: type[Choices]) -> list[tuple[str, str]]:
     return [(value.value, value.value.replace("_", " ")) for value in values]
 
 
@@ -40,6 +43,12 @@ class ImportJob(Leased):
     storage = models.ForeignKey(
         "storages.ExternalStorage", on_delete=models.PROTECT, null=True, blank=True, related_name="imports"
     )
+    # Of a storage: what its keys begin with, in byte order, none of them the beginning of another. Empty: all of it.
+    prefixes = models.JSONField(default=list, blank=True)
+    # Every byte is read, also of files of a storage that are as they were.
+    checksum = models.BooleanField(default=False)
+    transfer = models.CharField(max_length=9, choices=choices(Transfer), default=Transfer.AUTO)
+    delete_source = models.CharField(max_length=10, choices=choices(DeleteSource), default=DeleteSource.NEVER)
     who = models.CharField(max_length=320)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
@@ -87,6 +96,8 @@ class ImportJob(Leased):
     conflict = models.PositiveBigIntegerField(default=0)
     failed = models.PositiveBigIntegerField(default=0)
     cancelled = models.PositiveBigIntegerField(default=0)
+    # Files that an earlier import from this storage met and that are not there any more: beside the sum.
+    vanished = models.PositiveBigIntegerField(default=0)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -115,6 +126,10 @@ class ImportJob(Leased):
             CheckConstraint(condition=Q(source_kind__in=[k.value for k in SourceKind]), name="job_source_kind_known"),
             CheckConstraint(
                 condition=Q(storage__isnull=True) | Q(source_kind=SourceKind.STORAGE), name="job_reads_one_storage"
+            ),
+            CheckConstraint(condition=Q(transfer__in=[t.value for t in Transfer]), name="job_transfer_known"),
+            CheckConstraint(
+                condition=Q(delete_source__in=[d.value for d in DeleteSource]), name="job_delete_source_known"
             ),
             CheckConstraint(condition=Q(strategy__in=[s.value for s in Strategy]), name="job_strategy_known"),
             CheckConstraint(condition=Q(uid_scope__in=[s.value for s in UidScope]), name="job_uid_scope_known"),
