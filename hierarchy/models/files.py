@@ -70,8 +70,20 @@ class FileVersion(models.Model):
     digest = models.CharField(max_length=64, blank=True)
     digest_of = models.CharField(max_length=8, choices=DigestOf.choices)
     members = models.PositiveIntegerField(default=1)
-    path = models.CharField(max_length=2048)
+    # Of our own bytes their path inside the archive. Of a reference the key in its storage; of a series by reference,
+    # whose Manifest says where each member lies, the folder that all of them lie in.
+    path = models.TextField()
     reference = models.BooleanField(default=False)
+    storage = models.ForeignKey(
+        "storages.ExternalStorage", on_delete=models.PROTECT, null=True, blank=True, related_name="references"
+    )
+    # Of a reference to one file: as its listing had it when it was imported.
+    mtime_ns = models.BigIntegerField(null=True, blank=True)
+    etag = models.CharField(max_length=255, blank=True, default="")
+    # Of a reference: SHA-256 over names, sizes, keys, times and etags. Equal stamps in one storage are equal content.
+    stamp = models.CharField(max_length=64, blank=True, default="")
+    # Of a reference that has a symbolic link among our own files: the link's path inside the archive.
+    link = models.CharField(max_length=2048, blank=True, default="")
     # The import that brought it; no foreign key, because the hierarchy stands below the importer.
     import_id = models.PositiveBigIntegerField(null=True, blank=True, db_index=True)
     source_path = models.TextField(blank=True)
@@ -82,6 +94,14 @@ class FileVersion(models.Model):
         constraints: ClassVar = [
             UniqueConstraint(fields=["file", "number"], name="version_number_once_per_file"),
             UniqueConstraint(fields=["path"], condition=Q(reference=False), name="own_bytes_have_one_row"),
+            CheckConstraint(
+                condition=Q(reference=True, storage__isnull=False) | Q(reference=False, storage__isnull=True),
+                name="version_reference_has_storage",
+            ),
+            CheckConstraint(
+                condition=Q(reference=True) | (~Q(digest_of=DigestOf.UNREAD) & Q(stamp="", link="")),
+                name="version_own_bytes_were_read",
+            ),
             CheckConstraint(condition=Q(number__gte=1), name="version_counts_from_one"),
             CheckConstraint(condition=Q(members__gte=1), name="version_has_members"),
             CheckConstraint(condition=Q(digest_of__in=DigestOf.values), name="version_digest_kind_known"),
@@ -96,7 +116,11 @@ class FileVersion(models.Model):
 
 
 class Manifest(models.Model):
-    """What is inside an archive: zlib-compressed JSON lines `[member, size, sha256, source path]`, sorted by member."""
+    """What is inside an archive: zlib-compressed JSON lines `[member, size, sha256, source path]`, sorted by member.
+
+    Of a reference, `[member, size, sha256, key, mtime_ns, etag]`: the members lie in its storage, as they were listed,
+    and the SHA-256 is empty until somebody has read them.
+    """
 
     version = models.OneToOneField(FileVersion, on_delete=models.CASCADE, primary_key=True, related_name="manifest")
     lines = models.BinaryField()

@@ -19,6 +19,7 @@ from hierarchy.tests.factories import (
     make_user,
     make_version,
 )
+from storages.tests.rows import make_storage
 
 pytestmark = pytest.mark.django_db
 
@@ -77,6 +78,10 @@ def version(**changes):
     insert(FileVersion, **(values | changes))
 
 
+def reference(**changes):
+    version(reference=True, storage_id=make_storage(label=f"scans {uuid.uuid4().hex}").pk, **changes)
+
+
 def membership(**changes):
     changes.setdefault("user_id", make_user().pk)
     insert(Membership, **({"role": "viewer"} | changes))
@@ -122,7 +127,12 @@ REFUSED = {
     "version_has_members": lambda: version(members=0),
     "version_digest_kind_known": lambda: version(digest_of="guess"),
     "version_digest_present_when_read": lambda: version(digest=""),
-    "version_digest_present_when_read ": lambda: version(digest_of="unread"),
+    "version_digest_present_when_read ": lambda: reference(digest_of="unread"),
+    "version_reference_has_storage": lambda: version(reference=True),
+    "version_reference_has_storage ": lambda: version(storage_id=make_storage().pk),
+    "version_own_bytes_were_read": lambda: version(digest="", digest_of="unread"),
+    "version_own_bytes_were_read ": lambda: version(stamp="ab"),
+    "version_own_bytes_were_read  ": lambda: version(link="g/p/one"),
     "membership_role_known": lambda: membership(role="owner"),
     "membership_one_scope": lambda: membership(project_id=make_project().pk, group_id=make_group().pk),
     "one_role_per_project": lambda: twice(membership, user_id=make_user().pk, project_id=make_project().pk),
@@ -179,12 +189,12 @@ def test_one_name_may_stand_on_all_four_levels_and_under_two_parents_of_one():
 
 
 def test_two_references_may_name_the_same_bytes():
-    twice(version, reference=True, path="provider/one")
+    twice(version, reference=True, storage_id=make_storage().pk, path="provider/one")
     assert FileVersion.objects.filter(reference=True).count() == 2
 
 
 def test_what_is_not_read_yet_has_no_digest():
-    version(digest_of="unread", digest="")
+    reference(digest_of="unread", digest="")
     assert FileVersion.objects.get().digest == ""
 
 
