@@ -41,10 +41,14 @@ class Conflict(models.Model):
     created_at = models.DateTimeField()
 
     # The bytes that wait: path inside the quarantine place, their digest and, for a series, their manifest's lines.
-    path = models.CharField(max_length=2048)
+    path = models.CharField(max_length=2048, blank=True)
     size = models.PositiveBigIntegerField()
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64, blank=True)
     manifest = models.BinaryField(default=b"")
+    # A reference is noted, not copied: its bytes wait in this storage, as the manifest has them, and have no path here.
+    storage = models.ForeignKey(
+        "storages.ExternalStorage", on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
 
     resolved_at = models.DateTimeField(null=True, blank=True)
     resolved_by = models.CharField(max_length=320, blank=True)
@@ -62,6 +66,7 @@ class Conflict(models.Model):
                 | Q(status=ConflictStatus.RESOLVED, resolved_at__isnull=False),
                 name="conflict_resolved_exactly_when_dated",
             ),
+            CheckConstraint(condition=Q(storage__isnull=True) | Q(path=""), name="conflict_held_or_noted"),
             UniqueConstraint(
                 fields=["project", "held_key"], condition=Q(status=ConflictStatus.OPEN), name="conflict_held_once"
             ),

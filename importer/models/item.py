@@ -39,6 +39,10 @@ class Placement(models.Model):
     deselected = models.BooleanField(default=False)
     approved = models.JSONField(null=True)
 
+    # How its bytes travelled (`zip`, `copy`, `reference`, …), and why not by reference where that was wanted.
+    transfer = models.CharField(max_length=9, blank=True, default="")
+    transfer_reason = models.CharField(max_length=255, blank=True, default="")
+
     outcome = models.CharField(max_length=9, null=True)
     reason = models.TextField(blank=True)
     # What COMPARE is asked: `whole` (is it what stands there?), `twins` (is one UID one content?), or nothing.
