@@ -9,6 +9,7 @@ from importer.models.item import Item, Placement
 from importer.models.job import ImportJob
 from importer.models.known import Became, Known
 from importer.models.rules import RuleSample, RuleSet, RuleSetVersion
+from importer.models.schedule import ImportSchedule
 from importer.models.status import StaleTransition, move_all, move_to
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Decision",
     "Event",
     "ImportJob",
+    "ImportSchedule",
     "Item",
     "Known",
     "Placement",

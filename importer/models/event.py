@@ -21,6 +21,7 @@ class Event(models.Model):
     rule_set_id = models.PositiveBigIntegerField(null=True, blank=True)
     storage_id = models.PositiveBigIntegerField(null=True, blank=True)
     provider_id = models.PositiveBigIntegerField(null=True, blank=True)
+    schedule_id = models.PositiveBigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar = ["-id"]
@@ -36,6 +37,9 @@ class Event(models.Model):
             models.Index(fields=["storage_id", "id"], condition=Q(storage_id__isnull=False), name="event_by_storage"),
             models.Index(
                 fields=["provider_id", "id"], condition=Q(provider_id__isnull=False), name="event_by_provider"
+            ),
+            models.Index(
+                fields=["schedule_id", "id"], condition=Q(schedule_id__isnull=False), name="event_by_schedule"
             ),
         ]
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import CheckConstraint, Q
+from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from hierarchy.models import Project
 from importer.core.states import FINAL, JOB_NEXT, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
@@ -49,6 +49,10 @@ class ImportJob(Leased):
     checksum = models.BooleanField(default=False)
     transfer = models.CharField(max_length=9, choices=choices(Transfer), default=Transfer.AUTO)
     delete_source = models.CharField(max_length=10, choices=choices(DeleteSource), default=DeleteSource.NEVER)
+    # The run of a schedule: of each there is one at a time (`schedule_runs_once_at_a_time`).
+    schedule = models.ForeignKey(
+        "importer.ImportSchedule", on_delete=models.SET_NULL, null=True, blank=True, related_name="runs"
+    )
     who = models.CharField(max_length=320)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True)
     rerun_of = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="reruns")
@@ -127,6 +131,12 @@ class ImportJob(Leased):
             CheckConstraint(
                 condition=Q(storage__isnull=True) | Q(source_kind=SourceKind.STORAGE), name="job_reads_one_storage"
             ),
+            # A plan that waits counts: approved after the next run it would be of yesterday.
+            UniqueConstraint(
+                fields=["schedule"],
+                condition=Q(schedule__isnull=False) & ~Q(status__in=sorted(FINAL)),
+                name="schedule_runs_once_at_a_time",
+            ),
             CheckConstraint(condition=Q(transfer__in=[t.value for t in Transfer]), name="job_transfer_known"),
             CheckConstraint(
                 condition=Q(delete_source__in=[d.value for d in DeleteSource]), name="job_delete_source_known"
@@ -140,6 +150,7 @@ class ImportJob(Leased):
         indexes: ClassVar = [
             models.Index(fields=["status"], condition=~Q(status__in=sorted(FINAL)), name="job_live"),
             models.Index(fields=["project", "-id"], name="job_by_project"),
+            models.Index(fields=["schedule", "-id"], condition=Q(schedule__isnull=False), name="job_by_schedule"),
         ]
 
     def __str__(self) -> str:
