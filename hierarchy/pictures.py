@@ -3,7 +3,7 @@
 import json
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -12,10 +12,12 @@ from xml.sax.saxutils import escape
 
 from django.conf import settings
 
+from hierarchy import spooled
 from hierarchy.decode.why import PASSING, NoPicture, Why
 from hierarchy.decoder import ask
 from hierarchy.kept import Kept
 from hierarchy.models import FileVersion
+from hierarchy.references import Reference, reference_of
 from storages.errors import PlaceError
 from storages.places import archive
 
@@ -105,7 +107,7 @@ def slice_header(version: FileVersion, *, index: int | None = None) -> list[Head
         if without.why is not Why.NO_PIXELS:
             raise
         member = ""
-    with _opened(version) as stream:
+    with _opened(version, [member]) as stream:
         return header_rows(stream, member=member)
 
 
@@ -129,16 +131,17 @@ _PLACEHOLDER = (
 
 
 def _ordered(version: FileVersion) -> dict[str, bytes]:
-    with _opened(version) as stream:
-        said = ask("order", stream, details={}).said
+    reference = reference_of(version) if version.reference else None
+    with _opened(version, None) if reference is None else in_place(reference, None) as stream:
+        said = ask("order", stream, details={"cut": cut_at(reference)}).said
     return {"order": json.dumps(said).encode()}
 
 
 def _draw(version: FileVersion, found: Slices, indices: range, *, width: int) -> dict[str, bytes]:
-    within = [index for index in indices if index < len(found)]
-    with _opened(version) as stream:
-        drawn = _drawn(stream, [found.at(index) for index in within], width=width)
-    return {f"{index}-{width}": picture for index, picture in zip(within, drawn, strict=False)}
+    targets = [found.at(index) for index in indices if index < len(found)]
+    with _opened(version, [member for member, _ in targets]) as stream:
+        drawn = _drawn(stream, targets, width=width)
+    return {f"{index}-{width}": picture for index, picture in zip(indices, drawn, strict=False)}
 
 
 def _drawn(stream: BinaryIO, targets: Sequence[tuple[str, int] | None], *, width: int) -> list[bytes]:
@@ -156,8 +159,26 @@ def _drawn(stream: BinaryIO, targets: Sequence[tuple[str, int] | None], *, width
     return drawn
 
 
+def _opened(version: FileVersion, members: Sequence[str] | None) -> AbstractContextManager[BinaryIO]:
+    """With at least these members, or the beginnings of all. Raises NoPicture."""
+    return _own(version) if not version.reference else in_place(reference_of(version), members)
+
+
+def cut_at(reference: Reference | None) -> int:
+    """How much of each member there is in what shows the order of its slices; 0 for all of it."""
+    return spooled.HEAD if reference is not None and reference.packed else 0
+
+
+def in_place(reference: Reference, members: Sequence[str] | None) -> AbstractContextManager[BinaryIO]:
+    """What a reference leads to, for `ask`: an archive with at least these members, or the beginnings of all of them
+    (`cut`). Raises NoPicture."""
+    if not reference.packed:
+        return spooled.whole(reference)
+    return spooled.beginnings(reference) if members is None else spooled.some(reference, members)
+
+
 @contextmanager
-def _opened(version: FileVersion) -> Iterator[BinaryIO]:
+def _own(version: FileVersion) -> Iterator[BinaryIO]:
     try:
         stream = archive().open(version.path)
     except FileNotFoundError as error:

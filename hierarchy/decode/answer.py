@@ -42,8 +42,8 @@ def _why(attempt: Callable[[], None]) -> str:
     return ""
 
 
-def _order(_request: dict[str, Any], stream: BinaryIO) -> Answer:
-    found = order(stream)
+def _order(request: dict[str, Any], stream: BinaryIO) -> Answer:
+    found = order(stream, cut=request.get("cut", 0))
     return {"slices": found.slices, "approximate": found.approximate}, []
 
 

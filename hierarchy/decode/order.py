@@ -42,16 +42,17 @@ class Order:
     approximate: bool
 
 
-def order(stream: BinaryIO) -> Order:
-    """The instances that hold images. Raises NoPicture where there are none."""
+def order(stream: BinaryIO, *, cut: int = 0) -> Order:
+    """The instances that hold images; with `cut`, members are their first so many bytes alone. Raises NoPicture where
+    there are none."""
     with archive(stream) as opened:
         if opened is None:
             stream.seek(0)
-            return Order(_with_images([_seen("", stream)]), approximate=False)
+            return Order(_with_images([_seen("", stream, cut=cut)]), approximate=False)
         found = names(opened)
         if len(found) > MAX_READ:
             return Order([(name, 1) for name in found], approximate=True)
-        return Order(_with_images(sort([_seen_member(opened, name) for name in found])), approximate=False)
+        return Order(_with_images(sort([_seen_member(opened, name, cut=cut) for name in found])), approximate=False)
 
 
 def _with_images(seen: Sequence[Seen]) -> list[tuple[str, int]]:
@@ -88,18 +89,18 @@ def _along(normal: tuple[float, float, float], one: Seen) -> float:
     return round(sum(a * b for a, b in zip(normal, one.position or (), strict=True)), 3)
 
 
-def _seen_member(opened: zipfile.ZipFile, name: str) -> Seen:
+def _seen_member(opened: zipfile.ZipFile, name: str, *, cut: int) -> Seen:
     try:
         with read_member(opened, name) as stream:
-            return _seen(name, stream)
+            return _seen(name, stream, cut=cut)
     except NoPicture as found:
         # A damaged instance keeps its place at the end, where its picture says what is wrong with it.
         frames = 0 if found.why is Why.NOT_DICOM else 1
         return Seen(name, frames, None, None, None)
 
 
-def _seen(name: str, stream: BinaryIO) -> Seen:
-    header = _head(stream)
+def _seen(name: str, stream: BinaryIO, *, cut: int) -> Seen:
+    header = _head(stream, cut=cut)
     if header is None:
         return Seen(name, 1, None, None, None)
     frames = whole(header.get("NumberOfFrames")) or 1
@@ -112,7 +113,7 @@ def _seen(name: str, stream: BinaryIO) -> Seen:
     )
 
 
-def _head(stream: BinaryIO) -> Dataset | None:
+def _head(stream: BinaryIO, *, cut: int) -> Dataset | None:
     """The wanted elements; None where the part that is read does not tell.
 
     Few bytes first, since the image module of most instances lies within them; the cut may fall anywhere.
@@ -121,8 +122,13 @@ def _head(stream: BinaryIO) -> Dataset | None:
     for size in HEADS:
         stream.seek(0)
         head = stream.read(size)
-        found = _parsed(head, whole=len(head) < size)
-        if len(head) < size or (found is not None and "Rows" in found):
+        beyond = bool(cut) and len(head) >= cut
+        found = _parsed(head, whole=len(head) < size and not beyond)
+        if found is not None and "Rows" in found:
+            break
+        if beyond:
+            return None
+        if len(head) < size:
             break
     return found
 

@@ -17,12 +17,13 @@ class Why(StrEnum):
     SLOW = "took too long, load the page again"
     CRASHED = "the decoder crashed"
     MISSING = "its bytes are not where they were stored"
+    OTHER = "its source has changed since the import"
     AWAY = "the archive cannot be reached"
     BUSY = "too many pictures at once, load the page again"
 
 
 # What another attempt may bring: never remembered.
-PASSING = frozenset({Why.MISSING, Why.AWAY, Why.BUSY, Why.SLOW})
+PASSING = frozenset({Why.MISSING, Why.OTHER, Why.AWAY, Why.BUSY, Why.SLOW})
 
 
 class NoPicture(Exception):
