@@ -40,13 +40,10 @@ def rule_choices(actor: User) -> list[tuple[str, str]]:
     return [("", "The project's default"), *((name, name) for name in dict.fromkeys(names))]
 
 
-class NewImportForm(forms.Form):
-    """`source` is that of a signed link; without it the path is typed."""
+class ImportForm(forms.Form):
+    """What every import is asked for, wherever its files are."""
 
     project = forms.ModelChoiceField(queryset=Project.objects.none(), empty_label="Choose a project")
-    path = forms.CharField(
-        label="Source folder", max_length=4096, help_text="The whole path on the server, inside PRATIQUE_LOCAL_ROOTS."
-    )
     rules = forms.ChoiceField(label="Rule set", required=False, help_text="Says what is taken and where it goes.")
     label = forms.CharField(
         max_length=255, required=False, help_text="What the import is called: else the folder's name."
@@ -66,19 +63,56 @@ class NewImportForm(forms.Form):
         help_text="So many, in the order of their names; empty for all.",
     )  # fmt: skip
 
-    def __init__(self, *args: Any, actor: User, source: Source | None, **named: Any) -> None:
+    def __init__(self, *args: Any, actor: User, projects: "QuerySet[Project]", **named: Any) -> None:
         super().__init__(*args, **named)
         self.label_suffix = ""
-        self.actor, self.source = actor, source
-        projects = uploadable_projects(actor)
-        if source is not None:
-            del self.fields["path"]
-            projects = projects.filter(pk=source.project_id) if source.project_id and not sees_all(actor) else projects
+        self.actor = actor
         few = list(projects[:2])
         if len(few) == 1:
             self.initial.setdefault("project", few[0].pk)
         self.fields["project"].queryset = projects  # type: ignore[attr-defined]
         self.fields["rules"].choices = rule_choices(actor)  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        said: dict[str, Any] = super().clean() or self.cleaned_data
+        if said.get("project") is not None:
+            self.check_at("rules", rule_choice.resolve, said["project"], said.get("rules") or None, actor=self.actor)
+        return said
+
+    def check_at(self, field: str, asked: Any, *args: Any, **named: Any) -> None:
+        """What a service refuses is said at the field that it is about."""
+        try:
+            asked(*args, **named)
+        except Refused as error:
+            self.add_error(field, str(error))
+
+    def settings(self) -> dict[str, Any]:
+        """The settings as a request takes them; None: as the rules, the project or the site say."""
+        said = self.cleaned_data
+        return {
+            "strategy": Strategy(said["strategy"]) if said["strategy"] else None,
+            "uid_scope": UidScope(said["uid_scope"]) if said["uid_scope"] else None,
+            "missing_meta": MissingMeta(said["missing_meta"]) if said["missing_meta"] else None,
+            "limit": said["limit"],
+            "rules": said["rules"] or None,
+        }
+
+
+class NewImportForm(ImportForm):
+    """Of a folder. `source` is that of a signed link; without it the path is typed."""
+
+    path = forms.CharField(
+        label="Source folder", max_length=4096, help_text="The whole path on the server, inside PRATIQUE_LOCAL_ROOTS."
+    )
+
+    def __init__(self, *args: Any, actor: User, source: Source | None, **named: Any) -> None:
+        projects = uploadable_projects(actor)
+        if source is not None and source.project_id and not sees_all(actor):
+            projects = projects.filter(pk=source.project_id)
+        super().__init__(*args, actor=actor, projects=projects, **named)
+        self.source = source
+        if source is not None:
+            del self.fields["path"]
 
     def clean_path(self) -> str:
         path: str = self.cleaned_data["path"]
@@ -90,21 +124,10 @@ class NewImportForm(forms.Form):
         return path
 
     def clean(self) -> dict[str, Any]:
-        said: dict[str, Any] = super().clean() or self.cleaned_data
-        project = said.get("project")
-        if project is None:
-            return said
-        self._check("rules", rule_choice.resolve, project, said.get("rules") or None, actor=self.actor)
-        if self.source is not None:
-            self._check("project", check_goes_to, self.source, project, actor=self.actor)
+        said = super().clean()
+        if self.source is not None and said.get("project") is not None:
+            self.check_at("project", check_goes_to, self.source, said["project"], actor=self.actor)
         return said
-
-    def _check(self, field: str, asked: Any, *args: Any, **named: Any) -> None:
-        """What a service refuses is said at the field that it is about."""
-        try:
-            asked(*args, **named)
-        except Refused as error:
-            self.add_error(field, str(error))
 
     def request(self, *, dry_run: bool) -> ImportRequest:
         """Of a form that is valid."""
@@ -118,10 +141,6 @@ class NewImportForm(forms.Form):
             label=said["label"] or source.label,
             description=said["description"],
             who=who_is(self.actor),
-            strategy=Strategy(said["strategy"]) if said["strategy"] else None,
-            uid_scope=UidScope(said["uid_scope"]) if said["uid_scope"] else None,
-            missing_meta=MissingMeta(said["missing_meta"]) if said["missing_meta"] else None,
-            limit=said["limit"],
             dry_run=dry_run,
-            rules=said["rules"] or None,
+            **self.settings(),
         )
