@@ -1,6 +1,5 @@
 """The picture and the header of one source file, from wherever its bytes are: archive, quarantine, or its source."""
 
-import os
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,17 +8,15 @@ from typing import BinaryIO
 from hierarchy.decode.why import NoPicture, Why
 from hierarchy.models import FileVersion
 from hierarchy.pictures import HeaderRow, header_rows, render_instance, slice_picture, slices
-from importer.core.folder import NotPlain, Opener, SourceAway, Vanished
+from importer.core.folder import NotPlain, SourceAway, Vanished
 from importer.core.members import NoRoom, Spoiled
-from importer.core.names import raw
-from importer.core.states import Outcome, SourceKind
+from importer.core.states import Outcome
 from importer.models import Conflict, Item
-from importer.pipeline.reading import as_listed
+from importer.pipeline.sources import source_of
 from storages.errors import PlaceError
 from storages.places import archive, quarantine
 
 _IN_ARCHIVE = frozenset({Outcome.IMPORTED, Outcome.SKIPPED})
-_ON_DISK = frozenset({SourceKind.FOLDER, SourceKind.DROP_FOLDER, SourceKind.UPLOAD})
 _UNREADABLE = (OSError, PlaceError, Vanished, NotPlain, SourceAway, Spoiled, NoRoom, zipfile.BadZipFile)
 
 
@@ -95,11 +92,9 @@ def _member(stream: BinaryIO, path: str, item: Item, stack: ExitStack) -> Binary
 
 
 def _at_source(item: Item, stack: ExitStack) -> BinaryIO:
-    if item.job.source_kind not in _ON_DISK:
-        raise NoPicture(Why.MISSING)
-    opener = stack.enter_context(Opener(raw(item.job.source_root)))
-    stream = stack.enter_context(os.fdopen(opener.open(item.path), "rb"))
+    source = stack.enter_context(source_of(item.job))
+    file = stack.enter_context(source.open(item))
     # Something else may lie there by now, of another patient even.
-    if not as_listed(opener, stream.fileno(), item):
+    if not file.as_listed():
         raise NoPicture(Why.MISSING)
-    return stream
+    return stack.enter_context(file.stream())

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hierarchy.errors import Refused
-from importer.core.folder import Opener, SourceAway
+from importer.core.folder import SourceAway
 from importer.core.names import printable
 from importer.core.records import Bad, Entry, Header
 from importer.core.rules.model import RuleSet, SourceFile
 from importer.core.rules.samples import Fact
 from importer.pipeline.content import NoContent, SourceContent
 from importer.pipeline.extract import by_listing
-from importer.pipeline.unpacking import Wanted, look, unpacked_walk, wanted_by
+from importer.pipeline.sources import FolderSource
+from importer.pipeline.unpacking import Wanted, look, unpacked_entries, wanted_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,9 @@ def looked_at(said: str, rules: RuleSet, *, root: str | None = None) -> Iterator
     """
     place = _place(Path(said), root)
     try:
-        with Opener(place.folder) as opener:
-            for entry in _entries(place, opener, wanted_by(rules)):
-                yield _looked(opener, entry, place.prefix, keywords=rules.keywords)
+        with FolderSource(place.folder) as source:
+            for entry in _entries(place, source, wanted_by(rules)):
+                yield _looked(source, entry, place.prefix, keywords=rules.keywords)
     except SourceAway as error:
         raise Refused(f"{said}: {error}") from error
 
@@ -70,22 +71,22 @@ def _below(folder: Path, root: str | None, *, otherwise: Path) -> str:
     return "" if inside == "." else f"{inside}/"
 
 
-def _entries(place: Place, opener: Opener, wanted: Wanted) -> Iterator[Entry]:
+def _entries(place: Place, source: FolderSource, wanted: Wanted) -> Iterator[Entry]:
     def below(path: str) -> bool:
         return wanted(place.prefix + path)
 
     if place.name:
-        return look(opener, place.name, wanted=below)
-    return unpacked_walk(place.folder, after="", wanted=below)
+        return look(source, place.name, wanted=below)
+    return unpacked_entries(source, after="", wanted=below)
 
 
-def _looked(opener: Opener, entry: Entry, prefix: str, *, keywords: frozenset[str]) -> Looked:
+def _looked(source: FolderSource, entry: Entry, prefix: str, *, keywords: frozenset[str]) -> Looked:
     path = prefix + entry.path
     refused = by_listing(entry)
     if refused is not None:
         return Looked(path, bad=refused)
     file = SourceFile(path=path, size=entry.size, mtime_ns=entry.mtime_ns, ctime_ns=entry.ctime_ns or None)
-    with SourceContent(opener, entry, keywords=keywords) as content:
+    with SourceContent(source, entry, keywords=keywords) as content:
         try:
             return Looked(path, _fact(file, content))
         except NoContent as error:

@@ -1,6 +1,5 @@
 """Samples to try rules on: made from an upload, from pasted names, or from a folder. One person's, for a day."""
 
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from django.db.models import QuerySet
 
 from hierarchy.errors import Refused
 from importer.core import spans
-from importer.core.folder import Opener, SourceAway, walk
+from importer.core.folder import SourceAway
 from importer.core.header import read_header
 from importer.core.recognise import PREAMBLE, claims_dicom, has_preamble
 from importer.core.records import Bad, Entry, EntryKind, Header
@@ -31,7 +30,8 @@ from importer.core.rules.samples import (
 )
 from importer.core.window import ReadAt
 from importer.models import RuleSample
-from importer.pipeline.reading import reader, why
+from importer.pipeline.reading import UNOPENED, why
+from importer.pipeline.sources import FolderSource
 
 MOST_UPLOADED = 50
 MOST_BYTES = 200_000_000
@@ -123,10 +123,10 @@ def from_folder(
     that cannot be read or is empty.
     """
     try:
-        with Opener(root) as opener:
-            found = opener.look(below) if below else walk(root)
+        with FolderSource(root) as source:
+            found = source.look(below) if below else source.entries()
             files = _listed(found, skip=1 if below or deliveries else 0)
-            facts = _facts(opener, files, until=time.monotonic() + PATIENCE)
+            facts = _facts(source, files, until=time.monotonic() + PATIENCE)
     except SourceAway as error:
         raise Refused(f"{error} There is nothing to try rules on.") from error
     if not facts:
@@ -144,29 +144,24 @@ def _listed(entries: Iterable[Entry], *, skip: int) -> dict[str, tuple[str, Sour
     return found
 
 
-def _facts(opener: Opener, files: Mapping[str, tuple[str, SourceFile]], *, until: float) -> list[Fact]:
+def _facts(source: FolderSource, files: Mapping[str, tuple[str, SourceFile]], *, until: float) -> list[Fact]:
     """Those whose bytes were looked at come first: they are the ones to learn from."""
     read: dict[str, Fact] = {}
     for path in spread(files):
         if time.monotonic() > until:
             break
-        read[path] = _opened(opener, *files[path])
+        read[path] = _opened(source, *files[path])
     left = [Fact(file=file) for path, (_, file) in files.items() if path not in read]
     return [read[path] for path in files if path in read] + left
 
 
-def _opened(opener: Opener, path: str, file: SourceFile) -> Fact:
+def _opened(source: FolderSource, path: str, file: SourceFile) -> Fact:
     """A file that cannot be read is a fact, too."""
     try:
-        handle = opener.open(path)
-    except Exception as error:  # noqa: BLE001  `why` raises again whatever is not about this one file
+        with source.open(Entry(path, EntryKind.FILE, file.size, file.mtime_ns or 0, inode="")) as opened:
+            return _read(file, opened.read_at)
+    except UNOPENED as error:
         return Fact(file=file, is_dicom=claims_dicom(file.path), bad=why(error))
-    try:
-        return _read(file, reader(handle))
-    except OSError as error:
-        return Fact(file=file, is_dicom=claims_dicom(file.path), bad=why(error))
-    finally:
-        os.close(handle)
 
 
 def _kept(facts: Sequence[Fact], *, title: str, actor: User, now: datetime) -> RuleSample:

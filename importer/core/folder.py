@@ -239,16 +239,17 @@ class Opener:
         """Kept open until another one is asked for. Raises NoArchive, and as `open`."""
         if self._archive is None or self._archive[0] != path:
             self._close_archive()
-            self._archive = (path, Archive(self.open(path)))
+            self._archive = (path, Archive.of_handle(self.open(path)))
         return self._archive[1]
 
     def unchanged(self, handle: int, path: str, *, size: int, mtime_ns: int, inode: str) -> bool:
         """What was opened last is what was listed; of an archive's member, the archive is."""
-        found = own = os.fstat(handle)
+        own = os.fstat(handle)
         archive, member = archive_and_member(path)
         if member:
-            found = self.archive(archive).stat()
-        return own.st_size == size and modified(found) == mtime_ns and identity(found) == inode
+            found = self.archive(archive).stamp()
+            return own.st_size == size and found.mtime_ns == mtime_ns and found.inode == inode
+        return own.st_size == size and modified(own) == mtime_ns and identity(own) == inode
 
     def _look_inside(self, archive: str, member: str) -> Iterator[Entry]:
         try:

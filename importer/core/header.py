@@ -48,6 +48,7 @@ MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 _PIXELS_ELSEWHERE = frozenset({"1.2.840.10008.1.2.4.94", "1.2.840.10008.1.2.4.204"}) | DEFLATED
 MOST_FRAGMENTS = 200_000
 _ITEM, _DELIMITER = 0xE000FFFE, 0xE0DDFFFE
+_CLOSED = struct.pack("<LL", _DELIMITER, 0)
 
 
 def read_header(read_at: ReadAt, *, size: int, wanted: frozenset[str] = DEFAULT_TAGS) -> Header | Bad:
@@ -66,13 +67,17 @@ def read_header(read_at: ReadAt, *, size: int, wanted: frozenset[str] = DEFAULT_
         return CUT if cut else _unparsed(error)
 
 
-def truncation(header: Header, read_at: ReadAt, size: int) -> Bad | None:
-    """What is missing at the end of the pixel data; None where nothing is, or where nobody can say."""
+def truncation(header: Header, read_at: ReadAt, size: int, *, far: bool = False) -> Bad | None:
+    """What is missing at the end of the pixel data; None where nothing is, or where nobody can say.
+
+    Where the bytes are `far`, each reading costs: the end is looked at first, not every fragment on the way there.
+    """
     pixels = header.pixels
     if pixels is None:
         return _pixels_missing(header)
     if pixels.length is None:
-        return _fragments_missing(pixels, read_at, size)
+        closed = far and size - 8 > pixels.offset and read_at(size - 8, 8) == _CLOSED
+        return None if closed else _fragments_missing(pixels, read_at, size)
     needed = pixels.length if pixels.expected is None else min(pixels.length, pixels.expected)
     there = max(0, size - pixels.offset)
     return Bad("failed", f"Truncated: {there} of {needed} bytes of pixel data") if there < needed else None

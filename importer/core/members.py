@@ -6,8 +6,8 @@ import os
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from typing import IO, Self
+from collections.abc import Callable, Iterator
+from typing import IO, BinaryIO, NamedTuple, Self
 
 from importer.core import archives
 from importer.core.archives import Careful
@@ -52,25 +52,40 @@ class Spoiled(Exception):
         self.bad = bad
 
 
+class Stamp(NamedTuple):
+    """By which an archive is known again: as in an Entry."""
+
+    mtime_ns: int
+    inode: str
+    ctime_ns: int = 0
+
+
 class Archive:
     """An open zip: its members by their printable names, in the order in which folders are walked."""
 
-    def __init__(self, handle: int) -> None:
-        """Owns the handle, also where it raises: NoArchive, or OSError where the world below fails."""
-        stream = os.fdopen(handle, "rb")
+    def __init__(self, stream: BinaryIO, *, size: int, stamp: Callable[[], Stamp]) -> None:
+        """Owns the stream, also where it raises: NoArchive, or OSError where the world below fails.
+
+        `stamp` tells that of the archive as it is now.
+        """
         careful = Careful(stream)
         try:
             self._zip = zipfile.ZipFile(careful)
             # By its own names; here each member has one that is printable.
             self._zip.NameToInfo.clear()
-            self._members = _named(self._zip.infolist(), size=os.fstat(handle).st_size)
+            self._members = _named(self._zip.infolist(), size=size)
         except archives.BROKEN as error:
             stream.close()
             raise careful.trouble or NoArchive from error
         except BaseException:
             stream.close()
             raise
-        self._stream, self._careful = stream, careful
+        self._stream, self._careful, self.stamp = stream, careful, stamp
+
+    @classmethod
+    def of_handle(cls, handle: int) -> Self:
+        """Owns the handle, also where it raises: NoArchive or OSError."""
+        return cls(os.fdopen(handle, "rb"), size=os.fstat(handle).st_size, stamp=lambda: stamp_of(os.fstat(handle)))
 
     def __enter__(self) -> Self:
         return self
@@ -81,10 +96,6 @@ class Archive:
     def close(self) -> None:
         self._zip.close()
         self._stream.close()
-
-    def stat(self) -> os.stat_result:
-        """Of the archive, as it is now."""
-        return os.fstat(self._stream.fileno())
 
     def entries(self, path: str, *, after: str = "") -> Iterator[Entry]:
         """Every member behind `after`, under this path of the archive; times and inode are the archive's."""
@@ -119,15 +130,19 @@ class Archive:
         whole = member_path(path, name)
         if kind is EntryKind.MEMBER and whole.count("/") > MAX_DEPTH:
             kind = EntryKind.TOO_DEEP
-        found = self.stat()
+        found = self.stamp()
         return Entry(
             path=whole,
             kind=kind,
             size=info.file_size if kind is EntryKind.MEMBER else 0,
-            mtime_ns=modified(found),
-            inode=identity(found),
-            ctime_ns=changed(found),
+            mtime_ns=found.mtime_ns,
+            inode=found.inode,
+            ctime_ns=found.ctime_ns,
         )
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    return Stamp(modified(found), identity(found), changed(found))
 
 
 def _place(name: str) -> bytes:

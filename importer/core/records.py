@@ -12,6 +12,8 @@ class EntryKind(StrEnum):
     SPECIAL = "special"
     UNREADABLE = "unreadable"
     TOO_DEEP = "too_deep"
+    # An empty object that stands for a folder.
+    PLACEHOLDER = "placeholder"
     # An archive's member, and what speaks against one, or against the archive as a whole.
     MEMBER = "member"
     ENCRYPTED = "encrypted"
@@ -28,7 +30,8 @@ class EntryKind(StrEnum):
 class Entry:
     """One name that a scan found. `path` is printable (importer.core.names), relative to the root, with `/`.
 
-    Of an archive's member (`folder/a.zip::inner/b.dcm`) the size is its own, times and inode are the archive's.
+    Of an archive's member (`folder/a.zip::inner/b.dcm`) the size is its own, times and inode are the archive's. Of an
+    object of a storage the inode is its etag, followed by a blank and its version where a listing tells it.
     """
 
     path: str

@@ -51,7 +51,7 @@ class Step(Enum):
 
 def advance(job_id: int, *, worker: Worker) -> Step:
     """Does one step. A broken world pauses the job; a fault of ours ends it as failed, with the reason."""
-    job = ImportJob.objects.select_related("project__group").filter(pk=job_id).first()
+    job = ImportJob.objects.select_related("project__group", "storage").filter(pk=job_id).first()
     if job is None or job.status in FINAL or job.status == JobStatus.PLANNED:
         return Step.ENDED
     try:

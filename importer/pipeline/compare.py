@@ -1,22 +1,21 @@
 """COMPARE: only where a name is taken or an instance comes twice, the source's bytes are read and digested."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.db import transaction
 
 from importer.core import archives, manifest
-from importer.core.folder import Opener
 from importer.core.manifest import Member
-from importer.core.names import raw
 from importer.core.records import Bad
 from importer.core.states import PACKED_KINDS, PlacementKind
 from importer.models import Chunk, ImportJob, Item, Placement
 from importer.pipeline import chunks
 from importer.pipeline.leases import Lease
-from importer.pipeline.reading import CHANGED, UNOPENED, as_listed, why
+from importer.pipeline.opened import NEXT_BLOCK
+from importer.pipeline.reading import CHANGED, UNOPENED, why
+from importer.pipeline.sources import Source, source_of
 from importer.pipeline.worker import Worker
 
 BLOCK = 1 << 20
@@ -53,8 +52,8 @@ def compare(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> No
     """Raises SourceAway, LostLease or Stopped."""
     asked = chunks.unpacked(chunk.entries)
     placements, items = Placement.objects.in_bulk(asked), items_of(asked)
-    with Opener(raw(job.source_root)) as opener:
-        answers = [_answer(placements[pk], items.get(pk, []), opener, lease) for pk in asked]
+    with source_of(job) as source:
+        answers = [_answer(placements[pk], items.get(pk, []), source, lease) for pk in asked]
     with transaction.atomic():
         chunks.end(lease, worker=worker, answers=to_blob(answers))
 
@@ -68,7 +67,7 @@ def items_of(placements: Sequence[int]) -> dict[int, list[Item]]:
     return of
 
 
-def _answer(placement: Placement, items: list[Item], opener: Opener, lease: Lease) -> Answer:
+def _answer(placement: Placement, items: list[Item], source: Source, lease: Lease) -> Answer:
     if placement.asks == "twins":
         items = _only_twins(items)
     # By the instance's UID: a name that a rule gives may differ where an UID does not.
@@ -76,9 +75,8 @@ def _answer(placement: Placement, items: list[Item], opener: Opener, lease: Leas
     duplicates: list[int] = []
     twins: list[int] = []
     bad = []
-    for item in items:
+    for item, found in zip(items, _digests(source, items), strict=True):
         lease.check()
-        found = digested(opener, item)
         name = member_name(placement, item)
         same = item.sop_uid or name
         if isinstance(found, Bad):
@@ -88,14 +86,14 @@ def _answer(placement: Placement, items: list[Item], opener: Opener, lease: Leas
         else:
             (duplicates if kept[same].sha256 == found else twins).append(item.pk)
     digest = "" if placement.asks == "twins" or not kept else total(placement, list(kept.values()))
-    inside = _inside(opener, items[0]) if digest and placement.kind == PlacementKind.ARCHIVE else ""
+    inside = _inside(source, items[0]) if digest and placement.kind == PlacementKind.ARCHIVE else ""
     return Answer(placement.pk, digest, tuple(duplicates), tuple(twins), tuple(bad), inside)
 
 
-def _inside(opener: Opener, item: Item) -> str:
+def _inside(source: Source, item: Item) -> str:
     """Empty where nobody can say: then it is compared as the file that it is."""
     try:
-        with os.fdopen(opener.open(item.path), "rb") as stream:
+        with source.open(item) as file, file.stream() as stream:
             found = archives.member_digests(stream, most=MOST_INFLATED * item.size)
             return manifest.digest(found) if found else ""
     except UNOPENED as error:
@@ -122,19 +120,17 @@ def total(placement: Placement, members: Sequence[Member]) -> str:
     return manifest.digest(members) if placement.kind in PACKED_KINDS else members[0].sha256
 
 
-def digested(opener: Opener, item: Item) -> str | Bad:
+def _digests(source: Source, items: Sequence[Item]) -> Iterator[str | Bad]:
+    return source.ahead(items, lambda item: digested(source, item), weight=lambda item: min(item.size, NEXT_BLOCK))
+
+
+def digested(source: Source, item: Item) -> str | Bad:
     """SHA-256 of the source file as it was listed, in hex."""
     try:
-        handle = opener.open(item.path)
+        with source.open(item) as file:
+            content = hashlib.sha256()
+            while block := file.read(BLOCK):
+                content.update(block)
+            return content.hexdigest() if file.as_listed() else CHANGED
     except UNOPENED as error:
         return why(error)
-    try:
-        content = hashlib.sha256()
-        while block := os.read(handle, BLOCK):
-            content.update(block)
-        listed = as_listed(opener, handle, item)
-        return content.hexdigest() if listed else CHANGED
-    except OSError as error:
-        return why(error)
-    finally:
-        os.close(handle)

@@ -1,14 +1,14 @@
 """A source file's bytes, as far as rules ask for them: opened once, read once, closed by whoever asked."""
 
-import os
 from typing import Self
 
 from importer.core import archives, recognise
-from importer.core.folder import Opener
 from importer.core.header import DEFAULT_TAGS, read_header, truncation
 from importer.core.names import base_name
 from importer.core.records import Bad, Entry, Header
-from importer.pipeline.reading import CHANGED, UNOPENED, as_listed, reader, why
+from importer.pipeline.opened import Opened
+from importer.pipeline.reading import CHANGED, UNOPENED, why
+from importer.pipeline.sources import Source
 
 
 class NoContent(Exception):
@@ -25,10 +25,10 @@ class SourceContent:
     Every question raises NoContent, or SourceAway where it is not the file that is broken.
     """
 
-    def __init__(self, opener: Opener, entry: Entry, *, keywords: frozenset[str]) -> None:
-        self._opener, self._entry, self._wanted = opener, entry, DEFAULT_TAGS | keywords
+    def __init__(self, source: Source, entry: Entry, *, keywords: frozenset[str]) -> None:
+        self._source, self._entry, self._wanted = source, entry, DEFAULT_TAGS | keywords
         self._name = base_name(entry.path)
-        self._handle: int | None = None
+        self._file: Opened | None = None
         self._is_dicom: bool | None = None
         self._header: Header | Bad | None = None
 
@@ -36,8 +36,8 @@ class SourceContent:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._handle is not None:
-            os.close(self._handle)
+        if self._file is not None:
+            self._file.close()
 
     @property
     def is_archive(self) -> bool:
@@ -55,33 +55,35 @@ class SourceContent:
         return self._header
 
     def _begins_like_dicom(self) -> bool:
-        handle = self._opened()
+        file = self._opened()
         try:
-            return recognise.has_preamble(os.pread(handle, recognise.PREAMBLE, 0))
+            return recognise.has_preamble(file.read_at(0, recognise.PREAMBLE))
         except OSError as error:
             raise NoContent(why(error)) from error
 
     def _read(self) -> Header | Bad:
-        handle = self._opened()
+        file = self._opened()
         try:
-            return self._first_member(handle) if self.is_archive else self._instance(handle)
+            return self._first_member(file) if self.is_archive else self._instance(file)
         except OSError as error:
             raise NoContent(why(error)) from error
 
-    def _instance(self, handle: int) -> Header | Bad:
-        header = read_header(reader(handle), size=self._entry.size, wanted=self._wanted)
-        return (isinstance(header, Header) and truncation(header, reader(handle), self._entry.size)) or header
+    def _instance(self, file: Opened) -> Header | Bad:
+        size = self._entry.size
+        header = read_header(file.read_at, size=size, wanted=self._wanted)
+        cut = truncation(header, file.read_at, size, far=self._source.far) if isinstance(header, Header) else None
+        return cut or header
 
-    def _first_member(self, handle: int) -> Header | Bad:
-        with os.fdopen(os.dup(handle), "rb") as stream:
+    def _first_member(self, file: Opened) -> Header | Bad:
+        with file.stream() as stream:
             return archives.first_member_header(stream, wanted=self._wanted)
 
-    def _opened(self) -> int:
-        if self._handle is None:
+    def _opened(self) -> Opened:
+        if self._file is None:
             try:
-                self._handle = self._opener.open(self._entry.path)
+                self._file = self._source.open(self._entry)
             except UNOPENED as error:
                 raise NoContent(why(error)) from error
-            if not as_listed(self._opener, self._handle, self._entry):
+            if not self._file.as_listed():
                 raise NoContent(CHANGED)
-        return self._handle
+        return self._file

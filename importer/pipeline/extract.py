@@ -6,15 +6,16 @@ from django.db import transaction
 from django.db.models import F
 
 from importer.core import localizer, members, recognise
-from importer.core.folder import Opener
-from importer.core.names import folder_of, raw
+from importer.core.names import folder_of
 from importer.core.records import Bad, Entry, EntryKind
 from importer.core.series import gather
 from importer.core.states import PACKED_KINDS, Outcome
 from importer.models import Chunk, Contribution, ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks
 from importer.pipeline.leases import Lease
+from importer.pipeline.opened import FIRST_BLOCK
 from importer.pipeline.reading import LINK, SPECIAL
+from importer.pipeline.sources import Source, source_of
 from importer.pipeline.taken import Asked, Found, found_of
 from importer.pipeline.worker import Worker
 
@@ -22,6 +23,7 @@ REFUSED = {
     EntryKind.SYMLINK: LINK,
     EntryKind.SPECIAL: SPECIAL,
     EntryKind.UNREADABLE: Bad(Outcome.FAILED, "Unreadable: the folder cannot be listed"),
+    EntryKind.PLACEHOLDER: Bad(Outcome.SKIPPED, "Placeholder: an empty object that stands for a folder"),
     EntryKind.TOO_DEEP: Bad(Outcome.FAILED, "Too deep: more than 64 folders"),
     **members.REFUSED,
 }
@@ -36,10 +38,11 @@ ITEM_COLUMNS = [
 def extract(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises SourceAway, LostLease or Stopped; whatever a single file does is in its row."""
     found, asked = [], Asked.of(job)
-    with Opener(raw(job.source_root)) as opener:
-        for seq, entry in enumerate(chunks.from_blob(chunk.entries), chunk.first_seq):
+    listed = list(enumerate(chunks.from_blob(chunk.entries), chunk.first_seq))
+    with source_of(job) as source:
+        for one in source.ahead(listed, lambda pair: read(source, *pair, asked=asked), weight=lambda _: FIRST_BLOCK):
             lease.check()
-            found.append(read(opener, seq, entry, asked=asked))
+            found.append(one)
     with transaction.atomic():
         # First of all: the rows of whoever took the chunk over are there already.
         lease.fence()
@@ -57,9 +60,9 @@ def poison(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> Non
         chunks.end(lease, worker=worker, extracted=F("extracted") + len(found))
 
 
-def read(opener: Opener, seq: int, entry: Entry, *, asked: Asked) -> Found:
+def read(source: Source, seq: int, entry: Entry, *, asked: Asked) -> Found:
     refused = by_listing(entry)
-    return Found(seq, entry, refused) if refused is not None else found_of(opener, seq, entry, asked)
+    return Found(seq, entry, refused) if refused is not None else found_of(source, seq, entry, asked)
 
 
 def by_listing(entry: Entry) -> Bad | None:

@@ -1,17 +1,15 @@
 """One pass per Placement that reads, digests and writes: a series or a group into a stored zip, others as they are."""
 
 import hashlib
-import os
 import uuid
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO
 
 from hierarchy.models import DigestOf, Project
 from importer.core import manifest
-from importer.core.folder import Opener
 from importer.core.labels import on_disk
 from importer.core.manifest import Member
 from importer.core.records import Bad
@@ -19,7 +17,9 @@ from importer.core.states import PACKED_KINDS, Level, Outcome
 from importer.models import Item, Placement
 from importer.pipeline.compare import BLOCK, member_name
 from importer.pipeline.leases import Lease
-from importer.pipeline.reading import CHANGED, UNOPENED, as_listed, why
+from importer.pipeline.opened import Opened
+from importer.pipeline.reading import CHANGED, UNOPENED, why
+from importer.pipeline.sources import Source
 from storages.errors import explained
 from storages.places import LocalPlace, Staged, archive, quarantine
 
@@ -65,14 +65,14 @@ class _Spoiled(Exception):
         self.item, self.bad = item, bad
 
 
-def pack(placement: Placement, items: Sequence[Item], *, project: Project, opener: Opener, lease: Lease) -> Packed:
+def pack(placement: Placement, items: Sequence[Item], *, project: Project, source: Source, lease: Lease) -> Packed:
     """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped, and then leaves nothing behind."""
     packed = _new(placement, project)
     left = list(items)
     while left:
         packed.staged, packed.members = packed.place.stage(packed.path), []
         try:
-            _write(packed, left, opener, lease)
+            _write(packed, left, source, lease)
         except _Spoiled as spoiled:
             packed.bad = [row for row in packed.bad if row[0] != spoiled.item.pk]
             packed.bad.append((spoiled.item.pk, str(spoiled.bad.outcome), spoiled.bad.reason))
@@ -106,17 +106,18 @@ def archive_path(placement: Placement, project: Project, version: uuid.UUID) -> 
     return "/".join([*above, f"v{number}-{version.hex[:8]}", on_disk(placement.file_name)])
 
 
-def _write(packed: Packed, items: Sequence[Item], opener: Opener, lease: Lease) -> None:
+def _write(packed: Packed, items: Sequence[Item], source: Source, lease: Lease) -> None:
     if packed.placement.kind not in PACKED_KINDS:
-        _as_it_is(packed, items[0], opener, lease)
+        _as_it_is(packed, items[0], source, lease)
         return
     assert packed.staged is not None  # noqa: S101  narrows: pack() staged it
     with explained("place"):
         target = zipfile.ZipFile(packed.staged.stream, "w", zipfile.ZIP_STORED)
     try:
-        for name, item in _by_name(packed.placement, items):
+        named = _by_name(packed.placement, items)
+        for one, content in zip(named, _contents(named, source), strict=True):
             lease.check()
-            _member(packed, target, name, item, opener)
+            _member(packed, target, one, content, source)
     except BaseException:
         # Closing writes the list of members: of an archive that is thrown away, nobody needs it, and a full disk
         # would hide the real error behind a second one.
@@ -139,12 +140,15 @@ def member_info(name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _member(packed: Packed, target: zipfile.ZipFile, name: str, item: Item, opener: Opener) -> None:
+def _member(
+    packed: Packed, target: zipfile.ZipFile, named: tuple[str, Item], content: bytes | Bad | None, source: Source
+) -> None:
+    """`content` is None of what is too large to be held."""
+    name, item = named
     info = member_info(name)
-    if item.size > SMALL:
-        _large(packed, target, info, item, opener)
+    if content is None:
+        _large(packed, target, info, item, source)
         return
-    content = _content(item, opener)
     if isinstance(content, Bad):
         packed.bad.append((item.pk, str(content.outcome), content.reason))
         return
@@ -153,65 +157,63 @@ def _member(packed: Packed, target: zipfile.ZipFile, name: str, item: Item, open
     packed.members.append(Member(name, len(content), hashlib.sha256(content).hexdigest(), item.path))
 
 
-def _content(item: Item, opener: Opener) -> bytes | Bad:
+def _contents(named: Sequence[tuple[str, Item]], source: Source) -> Iterator[bytes | Bad | None]:
+    def content(pair: tuple[str, Item]) -> bytes | Bad | None:
+        return _content(pair[1], source) if pair[1].size <= SMALL else None
+
+    return source.ahead(named, content, weight=lambda pair: pair[1].size if pair[1].size <= SMALL else 0)
+
+
+def _content(item: Item, source: Source) -> bytes | Bad:
     try:
-        handle = opener.open(item.path)
+        with source.open(item) as file:
+            content = b"".join(iter(lambda: file.read(max(item.size + 1, 1)), b""))
+            return content if file.as_listed() and len(content) == item.size else CHANGED
     except UNOPENED as error:
         return why(error)
-    try:
-        content = b"".join(iter(lambda: os.read(handle, max(item.size + 1, 1)), b""))
-        listed = as_listed(opener, handle, item)
-        return content if listed and len(content) == item.size else CHANGED
-    except OSError as error:
-        return why(error)
-    finally:
-        os.close(handle)
 
 
-def _large(packed: Packed, target: zipfile.ZipFile, info: zipfile.ZipInfo, item: Item, opener: Opener) -> None:
+def _large(packed: Packed, target: zipfile.ZipFile, info: zipfile.ZipInfo, item: Item, source: Source) -> None:
     info.file_size = item.size
     with explained("place"), target.open(info, "w", force_zip64=item.size > zipfile.ZIP64_LIMIT // 2) as stream:
-        digest = _copied(stream, item, opener)
+        digest = _copied(stream, item, source)
     if isinstance(digest, Bad):
         raise _Spoiled(item, digest)
     packed.members.append(Member(info.filename, item.size, digest, item.path))
 
 
-def _as_it_is(packed: Packed, item: Item, opener: Opener, lease: Lease) -> None:
+def _as_it_is(packed: Packed, item: Item, source: Source, lease: Lease) -> None:
     lease.check()
     assert packed.staged is not None  # noqa: S101  narrows: pack() staged it
     with explained("place"):
-        digest = _copied(packed.staged.stream, item, opener)
+        digest = _copied(packed.staged.stream, item, source)
     if isinstance(digest, Bad):
         packed.bad.append((item.pk, str(digest.outcome), digest.reason))
         return
     packed.members.append(Member(packed.placement.file_name, item.size, digest, item.path))
 
 
-def _copied(stream: IO[bytes], item: Item, opener: Opener) -> str | Bad:
+def _copied(stream: IO[bytes], item: Item, source: Source) -> str | Bad:
     """Source to `stream` block by block; an OSError that escapes is the target's, the source's become reasons."""
     try:
-        handle = opener.open(item.path)
+        file = source.open(item)
     except UNOPENED as error:
         return why(error)
-    try:
+    with file:
         digest = hashlib.sha256()
         while True:
-            block = _block(handle)
+            block = _block(file)
             if isinstance(block, Bad):
                 return block
             if not block:
                 break
             digest.update(block)
             stream.write(block)
-        listed = as_listed(opener, handle, item)
-        return digest.hexdigest() if listed else CHANGED
-    finally:
-        os.close(handle)
+        return digest.hexdigest() if file.as_listed() else CHANGED
 
 
-def _block(handle: int) -> bytes | Bad:
+def _block(file: Opened) -> bytes | Bad:
     try:
-        return os.read(handle, BLOCK)
+        return file.read(BLOCK)
     except OSError as error:
         return why(error)

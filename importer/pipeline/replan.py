@@ -7,17 +7,16 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Count, Q
 
-from importer.core.folder import Opener
-from importer.core.names import raw
-from importer.core.records import Bad, EntryKind
-from importer.core.states import ConflictType, JobStatus, Outcome
+from importer.core.records import Bad
+from importer.core.states import ConflictType, JobStatus, Outcome, PlacementKind
 from importer.models import ImportJob, Item, Placement, bulk, move_to
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.decide import DUPLICATE, EXISTS
 from importer.pipeline.forecast import DESELECTED, forecast
 from importer.pipeline.leases import Lease
 from importer.pipeline.pages import in_pages
-from importer.pipeline.reading import CHANGED, UNOPENED, VANISHED, why
+from importer.pipeline.reading import CHANGED, VANISHED
+from importer.pipeline.sources import source_of
 from importer.pipeline.worker import Worker
 
 LOOKED_AT_ONCE = 1000
@@ -77,7 +76,7 @@ def _files(page: Sequence[Placement]) -> dict[int, Files]:
 
 def _stays(placement: Placement) -> bool:
     if placement.outcome in {Outcome.SKIPPED, Outcome.FAILED}:
-        return placement.reason != EXISTS
+        return placement.reason != EXISTS or placement.kind == PlacementKind.KNOWN
     return placement.conflict_type in STAYS
 
 
@@ -93,10 +92,10 @@ def _row(placement: Placement) -> tuple[Any, ...]:
 def _look_again(job: ImportJob, lease: Lease) -> None:
     """A look at each source file that would be read, no reading: one that is not as it was listed fails, one that is
     again as it was listed does not any more."""
-    with Opener(raw(job.source_root)) as opener:
+    with source_of(job) as source:
         for page in _sources(job):
             lease.check()
-            found = [(item, _now(opener, item)) for item in page]
+            found = [(item, _now(bad)) for item, bad in zip(page, source.changed(page), strict=True)]
             rows = [(item.pk, *said) for item, said in found if said != (item.outcome, item.reason)]
             with transaction.atomic():
                 lease.fence()
@@ -114,21 +113,8 @@ def _sources(job: ImportJob) -> Iterator[list[Item]]:
         last = page[-1].seq
 
 
-def _now(opener: Opener, item: Item) -> tuple[str | None, str]:
-    bad = _why_not(opener, item)
+def _now(bad: Bad | None) -> tuple[str | None, str]:
     return (str(bad.outcome), bad.reason) if bad else (None, "")
-
-
-def _why_not(opener: Opener, item: Item) -> Bad | None:
-    try:
-        found = next(opener.look(item.path), None)
-    except UNOPENED as error:
-        return why(error)
-    if found is None:
-        return VANISHED
-    listed = (item.path, item.size, item.mtime_ns, item.inode)
-    same = (found.path, found.size, found.mtime_ns, found.inode) == listed
-    return None if same and found.kind in {EntryKind.FILE, EntryKind.MEMBER} else CHANGED
 
 
 def asked_anew(job: ImportJob, lease: Lease, *, worker: Worker) -> bool:

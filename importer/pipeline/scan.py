@@ -7,8 +7,7 @@ from itertools import islice
 from django.db import transaction
 from django.db.models import F
 
-from importer.core.folder import Opener, walk
-from importer.core.names import BETWEEN, archive_and_member, raw
+from importer.core.names import BETWEEN
 from importer.core.records import Entry
 from importer.core.states import JobStatus, Outcome, Work
 from importer.models import Chunk, ImportJob, Item, move_to
@@ -16,7 +15,8 @@ from importer.pipeline import chunks
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.leases import Lease
 from importer.pipeline.rules import rules_of
-from importer.pipeline.unpacking import Wanted, go_on, look, unpacked_walk, wanted_by
+from importer.pipeline.sources import Source, source_of
+from importer.pipeline.unpacking import Wanted, go_on, look, unpacked_entries, wanted_by
 from importer.pipeline.worker import Worker
 
 CHUNK_ENTRIES = 500
@@ -27,9 +27,15 @@ WRITE_AFTER_SECONDS = 0.5
 
 def scan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     """Raises SourceAway, LostLease or Stopped."""
-    entries = _entries(job)
-    if job.limit is not None:
-        entries = islice(entries, max(0, job.limit - job.discovered))
+    with source_of(job) as source:
+        entries = _entries(job, source)
+        if job.limit is not None:
+            entries = islice(entries, max(0, job.limit - job.discovered))
+        _scan(job, lease, entries, worker=worker)
+    _done(job, lease, worker=worker)
+
+
+def _scan(job: ImportJob, lease: Lease, entries: Iterator[Entry], *, worker: Worker) -> None:
     seq, found = job.discovered, []
     since = time.monotonic()
     while part := list(islice(entries, CHUNK_ENTRIES)):
@@ -42,47 +48,35 @@ def scan(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
         cursor = part[-1].path
     if found:
         _write(lease, found, cursor, worker=worker)
-    _done(job, lease, worker=worker)
 
 
-def _entries(job: ImportJob) -> Iterator[Entry]:
+def _entries(job: ImportJob, source: Source) -> Iterator[Entry]:
     rules = rules_of(job)
     if job.only_failed:
-        return _failed_before(job, wanted_by(rules))
+        return _failed_before(job, source, wanted_by(rules))
     if not rules.archives:
-        return walk(raw(job.source_root), after=job.scan_cursor)
-    return unpacked_walk(raw(job.source_root), after=job.scan_cursor, wanted=wanted_by(rules))
+        return source.entries(after=job.scan_cursor)
+    return unpacked_entries(source, after=job.scan_cursor, wanted=wanted_by(rules))
 
 
-def _failed_before(job: ImportJob, wanted: Wanted) -> Iterator[Entry]:
+def _failed_before(job: ImportJob, source: Source, wanted: Wanted) -> Iterator[Entry]:
     """What failed in the run that is run again, as it is now; what is gone by now is not there to be run again."""
     failed = Item.objects.filter(job=job.rerun_of_id).order_by("seq")
     own = failed.filter(outcome=Outcome.FAILED)
     theirs = failed.filter(outcome__isnull=True, placement__outcome=Outcome.FAILED)
     seen = job.scan_cursor
-    with Opener(raw(job.source_root)) as opener:
-        for path in (own | theirs).values_list("path", flat=True).iterator(chunk_size=2000):
-            if _holds(path, seen):
-                yield from go_on(opener, path, after=seen, wanted=wanted)
-            elif not seen or _behind(path, seen):
-                yield from look(opener, path, wanted=wanted)
-                seen = path
+    for path in (own | theirs).values_list("path", flat=True).iterator(chunk_size=2000):
+        if _holds(path, seen):
+            yield from go_on(source, path, after=seen, wanted=wanted)
+        elif not seen or source.order(path) > source.order(seen):
+            yield from look(source, path, wanted=wanted)
+            seen = path
 
 
 def _holds(path: str, seen: str) -> bool:
     """What was seen lies below the folder, or is a member of the archive."""
     above = path.rstrip("/")
     return seen != path and seen.startswith((f"{above}/", f"{above}{BETWEEN}"))
-
-
-def _behind(path: str, seen: str) -> bool:
-    return _order(path) > _order(seen)
-
-
-def _order(path: str) -> tuple[list[bytes], list[bytes]]:
-    """The members of an archive come right after it."""
-    archive, member = archive_and_member(path.rstrip("/"))
-    return raw(archive).split(b"/"), raw(member).split(b"/") if member else []
 
 
 def _chunk(job_id: int, seq: int, part: list[Entry]) -> Chunk:

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from hierarchy.models import Project
 from importer.core.facts import facts
-from importer.core.folder import Opener
 from importer.core.labels import clean_file_name
 from importer.core.localizer import KEYWORDS, Geometry, geometry_of
 from importer.core.names import base_name
@@ -20,6 +19,7 @@ from importer.models import ImportJob
 from importer.pipeline.content import NoContent, SourceContent
 from importer.pipeline.groups import GROUPED
 from importer.pipeline.rules import rules_of
+from importer.pipeline.sources import Source
 
 OTHER_PROJECT = Bad(Outcome.SKIPPED, "Other project: the rule gives another group or project than this import's")
 Labels = tuple[str, str, str, str, str]
@@ -71,9 +71,9 @@ class Asked:
         return cls(rules, ZoneInfo(job.zone), job.project, job.missing_meta, keywords)
 
 
-def found_of(opener: Opener, seq: int, entry: Entry, asked: Asked) -> Found:
+def found_of(source: Source, seq: int, entry: Entry, asked: Asked) -> Found:
     """Raises SourceAway. The file is opened only where its name does not tell enough."""
-    with SourceContent(opener, entry, keywords=asked.keywords) as content:
+    with SourceContent(source, entry, keywords=asked.keywords) as content:
         try:
             taken = place(asked.rules, _source(entry), content, zone=asked.zone)
         except NoContent as error:

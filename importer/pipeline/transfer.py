@@ -6,8 +6,6 @@ from functools import partial
 from django.db import transaction
 from django.db.models import F
 
-from importer.core.folder import Opener
-from importer.core.names import raw
 from importer.core.states import Outcome, Work
 from importer.models import Chunk, ImportJob, Item, Placement, bulk
 from importer.pipeline import chunks, intents
@@ -18,6 +16,7 @@ from importer.pipeline.holding import hold
 from importer.pipeline.landing import Landed, land
 from importer.pipeline.leases import Lease, LostLease
 from importer.pipeline.packing import Packed, pack
+from importer.pipeline.sources import source_of
 from importer.pipeline.worker import Worker
 from storages.places import LocalPlace, archive, quarantine
 
@@ -46,10 +45,10 @@ def _pack_all(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed]) 
     asked: list[int] = chunks.unpacked(chunk.entries)
     placements = Placement.objects.filter(outcome__in=[Outcome.PLANNED, Outcome.CONFLICT]).in_bulk(asked)
     items = items_of(list(placements))
-    with Opener(raw(job.source_root)) as opener:
+    with source_of(job) as source:
         for pk in asked:
             if pk in placements:
-                packer = partial(pack, placements[pk], project=job.project, opener=opener, lease=lease)
+                packer = partial(pack, placements[pk], project=job.project, source=source, lease=lease)
                 packed.append(packed_with_heirs(items.get(pk, []), packer))
 
 

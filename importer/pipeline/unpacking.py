@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from importer.core.folder import NotPlain, Opener, Vanished, walk
+from importer.core.folder import NotPlain, Vanished
 from importer.core.members import Archive, NoArchive
 from importer.core.names import archive_and_member
 from importer.core.recognise import is_junk
 from importer.core.records import Entry, EntryKind
 from importer.core.rules.model import RuleSet
 from importer.pipeline.reading import why
+from importer.pipeline.sources import Source
 
 Wanted = Callable[[str], bool]
 
@@ -20,49 +21,48 @@ def wanted_by(rules: RuleSet) -> Wanted:
     return lambda path: any(test(path) for test in tests)
 
 
-def unpacked_walk(root: bytes, *, after: str, wanted: Wanted) -> Iterator[Entry]:
-    """As `walk`, each wanted archive replaced by its members, behind `after`. No path comes twice."""
+def unpacked_entries(source: Source, *, after: str, wanted: Wanted) -> Iterator[Entry]:
+    """As `source.entries`, each wanted archive replaced by its members, behind `after`. No path comes twice."""
     archive, member = archive_and_member(after)
-    with Opener(root) as opener:
-        if member:
-            yield from _members(opener, archive, after=member)
-        yield from unpacked(opener, walk(root, after=archive), wanted=wanted)
+    if member:
+        yield from _members(source, archive, after=member)
+    yield from unpacked(source, source.entries(after=archive), wanted=wanted)
 
 
-def unpacked(opener: Opener, entries: Iterator[Entry], *, wanted: Wanted) -> Iterator[Entry]:
+def unpacked(source: Source, entries: Iterator[Entry], *, wanted: Wanted) -> Iterator[Entry]:
     for entry in entries:
         if _is_archive(entry) and wanted(entry.path):
-            yield from _instead(opener, entry)
+            yield from _instead(source, entry)
         else:
             yield entry
 
 
-def look(opener: Opener, path: str, *, wanted: Wanted) -> Iterator[Entry]:
+def look(source: Source, path: str, *, wanted: Wanted) -> Iterator[Entry]:
     """What is there now under this path of an earlier listing, which may be that of an archive's member."""
     archive, member = archive_and_member(path)
     if not member:
-        yield from unpacked(opener, opener.look(path), wanted=wanted)
+        yield from unpacked(source, source.look(path), wanted=wanted)
     elif wanted(archive):
-        yield from opener.look(path)
+        yield from source.look(path)
 
 
-def go_on(opener: Opener, path: str, *, after: str, wanted: Wanted) -> Iterator[Entry]:
+def go_on(source: Source, path: str, *, after: str, wanted: Wanted) -> Iterator[Entry]:
     """What lies below the folder, or in the archive, behind `after`, which is in it."""
     archive, member = archive_and_member(after)
     if member:
-        yield from _members(opener, archive, after=member)
+        yield from _members(source, archive, after=member)
     if path != archive:
-        yield from unpacked(opener, opener.go_on(path, after=archive), wanted=wanted)
+        yield from unpacked(source, source.go_on(path, after=archive), wanted=wanted)
 
 
 def _is_archive(entry: Entry) -> bool:
     return entry.kind is EntryKind.FILE and entry.size > 0 and not is_junk(entry.path)
 
 
-def _instead(opener: Opener, entry: Entry) -> Iterator[Entry]:
+def _instead(source: Source, entry: Entry) -> Iterator[Entry]:
     """An archive that cannot be opened, or holds nothing, has one row. One that went away meanwhile is a file that
     did."""
-    found = _opened(opener, entry.path)
+    found = _opened(source, entry.path)
     if isinstance(found, Archive):
         empty = True
         for member in found.entries(entry.path):
@@ -74,19 +74,19 @@ def _instead(opener: Opener, entry: Entry) -> Iterator[Entry]:
         yield entry if found is None else replace(entry, kind=found)
 
 
-def _members(opener: Opener, archive: str, *, after: str) -> Iterator[Entry]:
+def _members(source: Source, archive: str, *, after: str) -> Iterator[Entry]:
     """The rest of an archive that was begun; one that cannot be opened any more has one row for it."""
-    found = _opened(opener, archive)
+    found = _opened(source, archive)
     if isinstance(found, Archive):
         yield from found.entries(archive, after=after)
     elif found is not None:
         yield Entry(path=archive, kind=found, size=0, mtime_ns=0, inode="")
 
 
-def _opened(opener: Opener, path: str) -> Archive | EntryKind | None:
+def _opened(source: Source, path: str) -> Archive | EntryKind | None:
     """What is wrong with it; None where it is not there. Raises SourceAway."""
     try:
-        return opener.archive(path)
+        return source.archive(path)
     except (Vanished, NotPlain):
         return None
     except NoArchive:

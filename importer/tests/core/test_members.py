@@ -23,7 +23,7 @@ def archive(tmp_path):
     def of(data):
         path = tmp_path / "a.zip"
         path.write_bytes(data)
-        opened.append(Archive(os.open(path, os.O_RDONLY)))
+        opened.append(Archive.of_handle(os.open(path, os.O_RDONLY)))
         return opened[-1]
 
     yield of
@@ -221,7 +221,7 @@ def test_an_archive_with_any_bytes_changed_never_raises_anything_else(tmp_path_f
     path = tmp_path_factory.mktemp("zip") / "a.zip"
     path.write_bytes(data)
     try:
-        with Archive(os.open(path, os.O_RDONLY)) as found:
+        with Archive.of_handle(os.open(path, os.O_RDONLY)) as found:
             for entry in found.entries("a.zip"):
                 _, _, name = entry.path.partition("::")
                 assert name

@@ -115,8 +115,8 @@ def test_who_lost_its_lease_rolls_back_and_its_bytes_are_gone(job, project, plac
         advance(job.pk, worker=by)
     # The last thing before each of them opens its transaction.
     module, name = {
-        "extract": (extract, "Opener"),
-        "compare": (compare, "Opener"),
+        "extract": (extract, "source_of"),
+        "compare": (compare, "source_of"),
         "transfer": (transfer, "_land"),
     }[work]
     hooked = getattr(module, name)
