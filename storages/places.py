@@ -17,6 +17,8 @@ from storages.durable import flush_files, flush_folders
 from storages.errors import PlaceAway, PlaceError, PlaceFull, explained
 
 INCOMING = ".incoming"
+# What tells a place of ours from the empty folder that its disk is mounted on; no stored file is called so.
+MARK = ".pratique-place"
 # How often a folder that somebody else removes is made again.
 ATTEMPTS = 1000
 # What file systems without hard links answer (FAT, some network and user-space ones).
@@ -64,6 +66,25 @@ class LocalPlace:
                 shutil.copyfile(source, temporary)
             return Staged(path=to, temporary=temporary, stream=temporary.open("rb"))
 
+    def stage_link(self, path: str, *, to: bytes) -> Staged:
+        """A symbolic link to a file outside, whose bytes stay there."""
+        self._resolved(path)
+        temporary = self.root / INCOMING / uuid.uuid4().hex
+        with explained(f"place {self.root.name}"):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            temporary.symlink_to(os.fsdecode(to))
+            return Staged(path=path, temporary=temporary, stream=Path(os.devnull).open("rb"))
+
+    def stage_same(self, path: str, *, handle: int) -> Staged:
+        """A further name for an open file of the same file system. Raises OSError where it may not be linked."""
+        self._resolved(path)
+        temporary = self.root / INCOMING / uuid.uuid4().hex
+        with explained(f"place {self.root.name}"):
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+        # By its handle: what lies under its old name by now may be something else.
+        os.link(f"/proc/self/fd/{handle}", temporary, follow_symlinks=True)
+        return Staged(path=path, temporary=temporary, stream=temporary.open("rb"))
+
     def publish(self, staged: Sequence[Staged]) -> None:
         """All at once: flushed to disk together, then each its final name, then the names flushed.
 
@@ -73,9 +94,26 @@ class LocalPlace:
         with explained(f"place {self.root.name}"):
             for one in staged:
                 one.stream.close()
-                one.size = one.temporary.stat().st_size
-            flush_files([one.temporary for one in staged])
+                one.size = one.temporary.lstat().st_size
+            # A symbolic link is on the disk with its folder; what it leads to is not ours to flush.
+            flush_files([one.temporary for one in staged if not one.temporary.is_symlink()])
             flush_folders({folder for one in staged for folder in self._named(one)})
+            if staged:
+                self.mark()
+
+    def replace(self, staged: Staged) -> None:
+        """The bytes take the name of what lies at their path, if anything does: for proven copies of what was there.
+
+        Raises PlaceFull or PlaceAway, and then what was there still is.
+        """
+        with explained(f"place {self.root.name}"):
+            staged.stream.close()
+            staged.size = staged.temporary.stat().st_size
+            flush_files([staged.temporary])
+            final = self._resolved(staged.path)
+            changed = self._made(final.parent)
+            staged.temporary.replace(final)
+            flush_folders(changed)
 
     def discard(self, staged: Staged) -> None:
         """What did not become a file leaves nothing behind."""
@@ -115,6 +153,8 @@ class LocalPlace:
                 names.remove(INCOMING)
             for name in files:
                 found = Path(folder, name)
+                if name == MARK and found.parent == self.root:
+                    continue
                 try:
                     stat = found.lstat()
                 except FileNotFoundError:
@@ -134,6 +174,19 @@ class LocalPlace:
         reserve = settings.PRATIQUE_MIN_FREE_BYTES
         if free < needed + reserve:
             raise PlaceFull(f"No space left: {needed + reserve:,} bytes are needed, {free:,} are free.")
+
+    def mark(self) -> None:
+        """Once in the life of a place, when the first file comes to lie there. A place that refuses it does without."""
+        mark = self.root / MARK
+        if mark.exists():
+            return
+        try:
+            with mark.open("x") as stream:
+                stream.write(f"{uuid.uuid4().hex}\n")
+        except FileExistsError:
+            return
+        except OSError:
+            mark.unlink(missing_ok=True)
 
     def _named(self, one: Staged) -> set[Path]:
         """Gives the bytes their final name; every folder whose list of names changed."""
