@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -19,11 +20,16 @@ from importer.core.names import printable, raw
 from importer.core.rules.builtin import BUILT_IN
 from importer.core.rules.model import RuleSet
 from importer.core.states import FINAL, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.models import Event, ImportJob, RuleSetVersion, StaleTransition
 from importer.pipeline.advance import ask_to_cancel
 from importer.pipeline.worker import Worker
 from importer.rule_choice import Chosen, parsed, resolve
+from importer.storage_providers import require_acknowledged
+from importer.storage_sources import checked_prefixes, checked_storage
+from storages.models import ExternalStorage
 from storages.places import archive, quarantine
+from storages.stores import Kind
 
 # What rules are called that came with an import and do not name themselves.
 OWN_RULES = "own rules"
@@ -31,11 +37,17 @@ OWN_RULES = "own rules"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRequest:
-    """What to import and how. `source_root` is a folder's path in bytes; `who` is a Who of the contract."""
+    """What to import and how. `who` is a Who of the contract.
+
+    `source_root` is a folder's path in bytes; where a storage is the source it is left out, and `prefixes` are what
+    keys begin with, in their printable form: none for all of it.
+    """
 
     project: Project
     source_kind: SourceKind
-    source_root: bytes
+    source_root: bytes = b""
+    storage: ExternalStorage | None = None
+    prefixes: Sequence[str] = ()
     label: str
     who: str
     description: str = ""
@@ -45,6 +57,10 @@ class ImportRequest:
     missing_meta: MissingMeta | None = None
     limit: int | None = None
     dry_run: bool = False
+    transfer: Transfer = Transfer.AUTO
+    delete_source: DeleteSource = DeleteSource.NEVER
+    # Reads every byte of a storage, also where nothing has changed. Of everything else each byte is read anyway.
+    checksum: bool = False
     # The name of a rule set; None: the default of the project, its group or the site.
     rules: str | None = None
     # Rules of this import alone, or those of an earlier one: then `rules` is what they are called.
@@ -61,18 +77,42 @@ def start_import(request: ImportRequest, *, actor: User | None, now: datetime, e
     """Makes the job and, on commit, wakes a worker; safe inside a caller's transaction.
 
     Raises NotAllowed for whoever may not upload to the project, Refused for a source that may not be read and for a
-    rule set that is not there, BadRules for rules that are wrong.
+    rule set that is not there, NotAcknowledged with the warning about references, BadRules for rules that are wrong.
     """
-    require(actor, Role.UPLOADER, project=request.project)
-    root = checked_source(request.source_root)
-    chosen = _chosen(request, actor)
-    rules = parsed(chosen.text)
+    checked = check_import(request, actor=actor)
     with transaction.atomic():
-        job = _new_job(request, chosen, rules, root=root, actor=actor, now=now)
+        job = _new_job(request, checked, actor=actor, now=now)
         Event.objects.create(at=now, who=request.who, what="started", job_id=job.pk)
         if enqueue:
             transaction.on_commit(partial(tasks.wake, job.pk, 1))
     return job
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a request comes to: its rules, its source's root in printable form, and of a storage the prefixes."""
+
+    chosen: Chosen
+    rules: RuleSet
+    root: str
+    storage: ExternalStorage | None
+    prefixes: list[str]
+
+
+def check_import(request: ImportRequest, *, actor: User | None) -> Checked:
+    """Makes nothing. Raises as `start_import` does."""
+    require(actor, Role.UPLOADER, project=request.project)
+    chosen = _chosen(request, actor)
+    rules = parsed(chosen.text)
+    if request.storage is None:
+        if request.source_kind == SourceKind.STORAGE:
+            raise Refused("The storage of this import is not there any more: choose another.")
+        return Checked(chosen, rules, printable(checked_source(request.source_root)), None, [])
+    kept = checked_storage(request.storage, request.project, actor=actor)
+    if kept.kind == Kind.LOCAL:
+        checked_source(os.path.join(raw(kept.bucket), raw(kept.prefix)))
+    require_acknowledged(kept)
+    return Checked(chosen, rules, kept.address, kept, checked_prefixes(request.prefixes))
 
 
 def _chosen(request: ImportRequest, actor: User | None) -> Chosen:
@@ -85,16 +125,20 @@ def _chosen(request: ImportRequest, actor: User | None) -> Chosen:
     return Chosen(name=name, text=request.rules_text, version=request.rules_version)
 
 
-def _new_job(
-    request: ImportRequest, chosen: Chosen, rules: RuleSet, *, root: bytes, actor: User | None, now: datetime
-) -> ImportJob:
+def _new_job(request: ImportRequest, checked: Checked, *, actor: User | None, now: datetime) -> ImportJob:
+    chosen, rules = checked.chosen, checked.rules
     own_scope = request.project.uid_scope or settings.PRATIQUE_UID_SCOPE
     return ImportJob.objects.create(
         project=request.project,
         label=request.label[:255],
         description=request.description,
         source_kind=request.source_kind,
-        source_root=printable(root),
+        source_root=checked.root,
+        storage=checked.storage,
+        prefixes=checked.prefixes,
+        transfer=request.transfer,
+        delete_source=request.delete_source,
+        checksum=request.checksum,
         who=request.who,
         actor=actor,
         rules=chosen.name,
@@ -149,7 +193,7 @@ def rerun_import(
     job_id: int, *, actor: User | None, who: str, now: datetime, only_failed: bool, enqueue: bool = True
 ) -> ImportJob:
     """A new import of the same source with the same options: all of it, or only what failed. Raises Refused."""
-    before = ImportJob.objects.select_related("project__group").get(pk=job_id)
+    before = ImportJob.objects.select_related("project__group", "storage").get(pk=job_id)
     require(actor, Role.UPLOADER, project=before.project)
     if before.status not in FINAL | {JobStatus.PLANNED}:
         raise Refused(f"Import {before.pk} has not ended yet: wait for it, or cancel it first.")
@@ -166,7 +210,12 @@ def _again(before: ImportJob, *, who: str) -> ImportRequest:
     return ImportRequest(
         project=before.project,
         source_kind=SourceKind(before.source_kind),
-        source_root=raw(before.source_root),
+        source_root=b"" if before.storage_id else raw(before.source_root),
+        storage=before.storage,
+        prefixes=before.prefixes,
+        transfer=Transfer(before.transfer),
+        delete_source=DeleteSource(before.delete_source),
+        checksum=before.checksum,
         label=before.label,
         who=who,
         description=before.description,
