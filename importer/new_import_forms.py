@@ -12,7 +12,8 @@ from hierarchy.selectors import memberships, sees_all, visible_projects
 from importer import rule_choice
 from importer.core.states import MissingMeta, Strategy, UidScope
 from importer.core.wording import MISSING_META, STRATEGY, UID_SCOPE
-from importer.services import ImportRequest, checked_source, who_is
+from importer.local_sources import checked_source
+from importer.services import ImportRequest, who_is
 from importer.sources import Source, check_goes_to, typed_source
 
 AS_RULES = ("", "As the rules say")

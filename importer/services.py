@@ -1,12 +1,10 @@
 """What people, devices and schedules may ask of the importer. Permission is asked here, so every door has the guard."""
 
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, User
@@ -21,6 +19,7 @@ from importer.core.rules.builtin import BUILT_IN
 from importer.core.rules.model import RuleSet
 from importer.core.states import FINAL, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
 from importer.core.transfer_rules import DeleteSource, Transfer
+from importer.local_sources import checked_source
 from importer.models import Event, ImportJob, RuleSetVersion, StaleTransition
 from importer.pipeline.advance import ask_to_cancel
 from importer.pipeline.worker import Worker
@@ -28,7 +27,6 @@ from importer.rule_choice import Chosen, parsed, resolve
 from importer.storage_providers import require_acknowledged
 from importer.storage_sources import checked_prefixes, checked_storage
 from storages.models import ExternalStorage
-from storages.places import archive, quarantine
 from storages.stores import Kind
 
 # What rules are called that came with an import and do not name themselves.
@@ -152,26 +150,6 @@ def _new_job(request: ImportRequest, checked: Checked, *, actor: User | None, no
         zone=request.zone,
         created_at=now,
     )
-
-
-def checked_source(root: bytes) -> bytes:
-    """The folder's real path: a link is followed here, once, and never again.
-
-    Raises Refused unless it is a folder inside PRATIQUE_LOCAL_ROOTS and outside our own places.
-    """
-    try:
-        found = os.stat(root)
-    except OSError as error:
-        raise Refused(f"The source cannot be opened: {error.strerror}. Check the path and its permissions.") from error
-    if not stat.S_ISDIR(found.st_mode):
-        raise Refused("The source is not a folder: give the folder that holds the files.")
-    resolved = Path(os.fsdecode(os.path.realpath(root)))
-    if not any(resolved.is_relative_to(allowed) for allowed in settings.PRATIQUE_LOCAL_ROOTS):
-        raise Refused("The source lies outside PRATIQUE_LOCAL_ROOTS: ask the operator to allow its folder there.")
-    for place in (archive(), quarantine()):
-        if resolved.is_relative_to(place.root.resolve()) or place.root.resolve().is_relative_to(resolved):
-            raise Refused("The source and a place of our own bytes lie inside each other: choose another folder.")
-    return os.fsencode(resolved)
 
 
 def cancel_import(job_id: int, *, actor: User | None, who: str, now: datetime) -> ImportJob:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from hierarchy.errors import Refused
 from importer.core.names import printable, raw
-from importer.services import checked_source
+from importer.local_sources import checked_source
 from storages.models import LABEL_LENGTH, PATH_LENGTH
 from storages.secrets import NO_SECRET, Secret
 from storages.stores import Kind, StoreError
