@@ -1,7 +1,5 @@
 """What the pages of the tree read, always within what the actor sees. The number of queries is fixed."""
 
-import json
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
+from hierarchy.manifests import from_lines
 from hierarchy.models import Acquisition, File, FileVersion, Manifest, Project, Session, Subject
 from hierarchy.models.files import PARENTS
 from hierarchy.natural import natural
@@ -127,7 +126,7 @@ def members(version: FileVersion) -> list[Member]:
     found = Manifest.objects.filter(version=version).values_list("lines", flat=True).first()
     if found is None:
         return []
-    return [Member(*json.loads(line)) for line in zlib.decompress(bytes(found)).splitlines() if line]
+    return [Member(one.name, one.size, one.sha256, one.key) for one in from_lines(found)]
 
 
 @dataclass(frozen=True, slots=True)

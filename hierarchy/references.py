@@ -170,6 +170,13 @@ def still_there(reference: Reference) -> None:
                 raise Changed("The object is not what it was when it was listed.")
 
 
+def read(version: FileVersion) -> None:
+    """All of it that nobody has read yet, so that it has its digest. Raises what stores raise."""
+    reference = reference_of(version)
+    config = config_for(reference.storage)
+    record(version, {m.name: digest_of(config, m) for m in reference.members if not m.sha256})
+
+
 def record(version: FileVersion, read: Mapping[str, str]) -> None:
     """Keeps SHA-256 by member, of bytes that were read for the first time; all of them read, the version has its
     digest. What is kept already stays as it is."""

@@ -109,7 +109,7 @@ def representative(conflict: Conflict, level: str, container: int | None) -> Fil
     """The file of an existing container to put beside the incoming one: of the same series, else of its label."""
     placement = conflict.placement
     inside = FileVersion.objects.filter(number=F("file__version"), **{f"file__{WITHIN[level]}": container})
-    dicom = inside.filter(file__type="dicom", reference=False).order_by("file__acquisition__label", "file__name")
+    dicom = inside.filter(file__type="dicom").order_by("file__acquisition__label", "file__name")
     series = dicom.filter(file__acquisition__uid=placement.acquisition_uid) if placement.acquisition_uid else None
     same = series.first() if series is not None else None
     return same or dicom.filter(file__acquisition__label=placement.acquisition_label).first() or dicom.first()
@@ -207,13 +207,15 @@ def _keyed(rows: Sequence[HeaderRow]) -> Iterator[tuple[tuple[str, ...], HeaderR
 
 
 def instances(conflict: Conflict, version: FileVersion | None) -> Instances | None:
-    """None where one side is no archive."""
+    """None where one side is no archive, or where nobody has read what both have: a reference may wait for that."""
     lines = Manifest.objects.filter(version=version).values_list("lines", flat=True).first() if version else None
     if lines is None or not conflict.manifest:
         return None
     left = {member.name: member.sha256 for member in from_lines(lines)}
     right = {member.name: member.sha256 for member in from_lines(conflict.manifest)}
     both = left.keys() & right.keys()
+    if not all(left[name] and right[name] for name in both):
+        return None
     same = sum(left[name] == right[name] for name in both)
     return Instances(same, len(both) - same, len(left) - len(both), len(right) - len(both))
 

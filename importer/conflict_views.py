@@ -100,7 +100,7 @@ def _sides(request: HttpRequest, found: Conflict) -> dict[str, Any]:
         "same": sum(not one.differs for one in compared),
         **_uids(beside),
         "instances": compare_queries.instances(found, version) if found.level == Level.FILE else None,
-        "same_digest": version is not None and version.digest == found.digest,
+        "same_digest": bool(version and version.digest and version.digest == found.digest),
         "offers": fitting,
         "hint": next((offer for offer in fitting if offer.why), None),
         "levels": missing_levels(found) if assigns else [],

@@ -2,18 +2,21 @@
 the pictures of stored files, under the conflict's own token; bytes are opened by a child process only."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import accumulate
 from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
 
+from hierarchy import manifests
 from hierarchy.decode.why import PASSING, NoPicture, Why
 from hierarchy.decoder import ask
 from hierarchy.kept import Kept
-from hierarchy.pictures import DRAWN, LIMIT, HeaderRow, Slices, header_rows
+from hierarchy.pictures import DRAWN, LIMIT, HeaderRow, Slices, cut_at, header_rows, in_place
+from hierarchy.references import Reference
+from importer.core.states import PACKED_KINDS
 from importer.models import Conflict
 from storages.errors import PlaceError
 from storages.places import quarantine
@@ -40,7 +43,7 @@ def held_header(conflict: Conflict, *, index: int | None = None) -> list[HeaderR
         if without.why is not Why.NO_PIXELS:
             raise
         member = ""
-    with _opened(conflict) as stream:
+    with _opened(conflict, [member]) as stream:
         return header_rows(stream, member=member)
 
 
@@ -67,14 +70,15 @@ def _made(store: Kept, conflict: Conflict, folder: str, name: str) -> bytes:
 
 
 def _order(conflict: Conflict) -> bytes:
-    with _opened(conflict) as stream:
-        return json.dumps(ask("order", stream, details={}).said).encode()
+    reference = noted(conflict)
+    with _opened(conflict, None) as stream:
+        return json.dumps(ask("order", stream, details={"cut": cut_at(reference)}).said).encode()
 
 
 def _drawn(conflict: Conflict, name: str) -> bytes:
     index, width = (int(part) for part in name.split("-"))
     target = held_slices(conflict).at(index)
-    with _opened(conflict) as stream:
+    with _opened(conflict, [target[0]]) as stream:
         answer = ask("pictures", stream, details={"targets": [target], "width": width})
     entry = answer.said["pictures"][0]
     if "why" in entry:
@@ -82,8 +86,21 @@ def _drawn(conflict: Conflict, name: str) -> bytes:
     return answer.body[: entry["length"]]
 
 
+def noted(conflict: Conflict) -> Reference | None:
+    """Where its bytes lie, if they wait at their source."""
+    if conflict.storage is None:
+        return None
+    packed = conflict.placement.kind in PACKED_KINDS
+    return Reference(conflict.storage, tuple(manifests.from_lines(conflict.manifest)), packed=packed)
+
+
+def _opened(conflict: Conflict, members: Sequence[str] | None) -> AbstractContextManager[BinaryIO]:
+    reference = noted(conflict)
+    return in_place(reference, members) if reference is not None else _held(conflict)
+
+
 @contextmanager
-def _opened(conflict: Conflict) -> Iterator[BinaryIO]:
+def _held(conflict: Conflict) -> Iterator[BinaryIO]:
     if conflict.purged_at is not None:
         raise NoPicture(Why.MISSING)
     try:

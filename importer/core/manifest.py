@@ -26,9 +26,9 @@ class Member:
         return self.mtime_ns is not None or bool(self.etag)
 
 
-def stamp(members: Iterable[Member]) -> str:
-    """SHA-256 over what listings say of members that lie at their source: unread ones are known again by it."""
-    total = hashlib.sha256()
+def stamp(storage: int, members: Iterable[Member]) -> str:
+    """SHA-256 over what listings say of members that lie in this storage: unread ones are known again by it."""
+    total = hashlib.sha256(f"{storage}\n".encode())
     for one in sorted(members):
         total.update(json.dumps([one.name, one.size, one.source, one.mtime_ns, one.etag]).encode() + b"\n")
     return total.hexdigest()

@@ -1,15 +1,19 @@
 """COMPARE: only where a name is taken or an instance comes twice, the source's bytes are read and digested."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from django.db import transaction
 
+from hierarchy import references
+from hierarchy.models import DigestOf, FileVersion
 from importer.core import archives, manifest
 from importer.core.manifest import Member
 from importer.core.records import Bad
 from importer.core.states import PACKED_KINDS, PlacementKind
+from importer.core.transfer_rules import STAYS
 from importer.models import Chunk, ImportJob, Item, Placement
 from importer.pipeline import chunks
 from importer.pipeline.leases import Lease
@@ -17,6 +21,7 @@ from importer.pipeline.opened import NEXT_BLOCK
 from importer.pipeline.reading import CHANGED, UNOPENED, why
 from importer.pipeline.sources import Source, source_of
 from importer.pipeline.worker import Worker
+from storages.stores import StoreError
 
 BLOCK = 1 << 20
 # An archive that inflates to more than so many times its size is a bomb, or not worth the time.
@@ -28,6 +33,7 @@ class Answer:
     """About one Placement: the digest of what would land, Items that are duplicates or differing twins, bad Items.
 
     `members` is the digest of what is inside an archive that came as one: equal content may be packed otherwise.
+    `stamp` is that of a reference which is known again without reading.
     """
 
     placement: int
@@ -36,26 +42,65 @@ class Answer:
     twins: tuple[int, ...]
     bad: tuple[tuple[int, str, str], ...]
     members: str = ""
+    stamp: str = ""
 
 
 def to_blob(answers: Sequence[Answer]) -> bytes:
-    return chunks.packed([[a.placement, a.digest, a.duplicates, a.twins, a.bad, a.members] for a in answers])
+    return chunks.packed([[a.placement, a.digest, a.duplicates, a.twins, a.bad, a.members, a.stamp] for a in answers])
 
 
 def from_blob(blob: bytes) -> Iterator[Answer]:
-    for placement, digest, duplicates, twins, bad, members in chunks.unpacked(blob):
+    for placement, digest, duplicates, twins, bad, *more in chunks.unpacked(blob):
         found = tuple((item, outcome, reason) for item, outcome, reason in bad)
-        yield Answer(placement, digest, tuple(duplicates), tuple(twins), found, members)
+        yield Answer(placement, digest, tuple(duplicates), tuple(twins), found, *more)
 
 
 def compare(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises SourceAway, LostLease or Stopped."""
     asked = chunks.unpacked(chunk.entries)
     placements, items = Placement.objects.in_bulk(asked), items_of(asked)
+    known = known_again(job, placements, items)
     with source_of(job) as source:
-        answers = [_answer(placements[pk], items.get(pk, []), source, lease) for pk in asked]
+        answers = [known.get(pk) or _answer(placements[pk], items.get(pk, []), source, lease) for pk in asked]
+    read_standing([placements[answer.placement] for answer in answers if answer.digest], lease)
     with transaction.atomic():
         chunks.end(lease, worker=worker, answers=to_blob(answers))
+
+
+def known_again(
+    job: ImportJob, placements: Mapping[int, Placement], items: Mapping[int, Sequence[Item]]
+) -> dict[int, Answer]:
+    """What stands there already as a reference to these very files, as they were listed: nothing is read."""
+    if job.storage_id is None or job.checksum or job.transfer not in STAYS:
+        return {}
+    standing = standing_references(list(placements.values()))
+    found = {}
+    for pk, version in standing.items():
+        own = manifest.stamp(job.storage_id, [member_in_place(placements[pk], item) for item in items.get(pk, [])])
+        if version.stamp == own:
+            found[pk] = Answer(pk, "", (), (), (), stamp=own)
+    return found
+
+
+def standing_references(placements: Sequence[Placement]) -> dict[int, FileVersion]:
+    """By Placement, the version that its plan started from, where that is a reference. One query."""
+    asked = {one.file_id: one for one in placements if one.asks == "whole" and one.file_id is not None}
+    rows = FileVersion.objects.filter(file__in=asked, reference=True).select_related("storage", "file")
+    return {asked[row.file_id].pk: row for row in rows if row.number == asked[row.file_id].version}
+
+
+def read_standing(placements: Sequence[Placement], lease: Lease) -> None:
+    """A reference that nobody has read yet is read for the comparison. Where it cannot be, it is not the same."""
+    for version in standing_references(placements).values():
+        lease.check()
+        if version.digest_of == DigestOf.UNREAD:
+            with suppress(StoreError):
+                references.read(version)
+
+
+def member_in_place(placement: Placement, item: Item) -> Member:
+    """Of a reference, as its listing has it."""
+    return Member(member_name(placement, item), item.size, "", item.path, item.mtime_ns, item.inode)
 
 
 def items_of(placements: Sequence[int]) -> dict[int, list[Item]]:

@@ -47,7 +47,7 @@ def _apply(job: ImportJob, page: Sequence[Answer], winners: dict[tuple[str, ...]
     decided = []
     for answer in page:
         placement = placements[answer.placement]
-        if placement.asks == "whole" and answer.digest:
+        if placement.asks == "whole" and (answer.digest or answer.stamp):
             _judge(placement, answer, stored, winners)
             decided.append(placement)
     with transaction.atomic():
@@ -56,29 +56,30 @@ def _apply(job: ImportJob, page: Sequence[Answer], winners: dict[tuple[str, ...]
         bulk.update(Placement, COLUMNS, [(p.pk, *(getattr(p, column) for column in COLUMNS)) for p in decided])
 
 
-def _stored(placements: Sequence[Placement]) -> dict[int, tuple[str, UUID]]:
-    """File → digest and id of the version that the plan started from."""
+def _stored(placements: Sequence[Placement]) -> dict[int, tuple[str, str, UUID]]:
+    """File → digest, stamp and id of the version that the plan started from."""
     base = {placement.file_id: placement.version for placement in placements if placement.file_id}
-    rows = FileVersion.objects.filter(file__in=base).values_list("file_id", "number", "digest", "id")
-    return {file: (digest, pk) for file, number, digest, pk in rows if base[file] == number}
+    rows = FileVersion.objects.filter(file__in=base).values_list("file_id", "number", "digest", "stamp", "id")
+    return {file: (digest, stamp, pk) for file, number, digest, stamp, pk in rows if base[file] == number}
 
 
 def _judge(
     placement: Placement,
     answer: Answer,
-    stored: dict[int, tuple[str, UUID]],
+    stored: dict[int, tuple[str, str, UUID]],
     winners: dict[tuple[str, ...], str],
 ) -> None:
     """Against what stands in the archive, else against the first of this job that wants the place."""
+    stamp = ""
     if placement.file_id is not None:
-        standing, placement.version_id = stored[placement.file_id]
+        standing, stamp, placement.version_id = stored[placement.file_id]
     else:
         place = tuple(str(getattr(placement, name)) for name in PLACE)
         if place not in winners:
             winners[place] = answer.digest
             return
         standing = winners[place]
-    if standing in {answer.digest, answer.members}:
+    if (standing and standing in {answer.digest, answer.members}) or (stamp and stamp == answer.stamp):
         placement.outcome, placement.reason = Outcome.SKIPPED, EXISTS
         return
     placement.conflict_level, placement.conflict_type = Level.FILE, ConflictType.FILE_NAME

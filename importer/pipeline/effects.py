@@ -19,9 +19,11 @@ from importer.core.tree import Clash, Gone
 from importer.models import Conflict, Decision, ImportJob, Resolution, move_to
 from importer.pipeline.cases import Case
 from importer.pipeline.containers import load, lock_scope, new_tree, target_of
+from importer.pipeline.in_place import why_gone
 from importer.pipeline.landing import GONE_FILE, land
 from importer.pipeline.leases import Lease
 from importer.pipeline.packing import Packed, archive_path
+from importer.pipeline.spoken import in_archive
 from importer.pipeline.union import Damaged, merge
 from importer.pipeline.verdicts import tell
 from importer.pipeline.worker import Worker
@@ -49,7 +51,8 @@ def carry_out(resolution: Resolution, lease: Lease, *, worker: Worker) -> None:
 
 def _pending(resolution: Resolution) -> list[Decision]:
     pending = resolution.decisions.filter(status=DecisionStatus.PENDING).order_by("id")
-    return list(pending.select_related("resolution", "conflict__placement", "conflict__job__project__group")[:SLICE])
+    related = ("resolution", "conflict__placement", "conflict__storage", "conflict__job__project__group")
+    return list(pending.select_related(*related)[:SLICE])
 
 
 def _slice(resolution: Resolution, decisions: Sequence[Decision], lease: Lease, *, worker: Worker) -> None:
@@ -93,8 +96,7 @@ def _lacking(conflict: Conflict, labels: Mapping[str, str]) -> dict[str, str]:
 def _drop_earlier(decisions: Sequence[Decision]) -> None:
     """Bytes that a killed worker named for one of these, and that no row speaks of."""
     named = {decision.path for decision in decisions if decision.path}
-    spoken = set(FileVersion.objects.filter(path__in=named).values_list("path", flat=True)) if named else set()
-    for path in named - spoken:
+    for path in named - in_archive(named) if named else ():
         archive().delete(path)
 
 
@@ -118,7 +120,7 @@ def _base(level: Level, container: int | None, name: str) -> FileVersion | None:
     if container is None:
         return None
     standing = FileVersion.objects.filter(current_version(), **{f"file__{level}": container, "file__name": name})
-    return standing.select_related("file", "manifest").first()
+    return standing.select_related("file", "manifest", "storage").first()
 
 
 def _stage_one(job: ImportJob, case: Case, base: FileVersion | None) -> None:
@@ -126,29 +128,38 @@ def _stage_one(job: ImportJob, case: Case, base: FileVersion | None) -> None:
     if base is None and (case.order.replace or case.order.merge):
         case.error = GONE_FILE
         return
-    if base is not None:
-        placement.version = base.number
-    else:
-        placement.version = None
+    placement.version = base.number if base is not None else None
     path = archive_path(placement, job.project, case.decision.token)
     members = list(from_lines(conflict.manifest))
     packed = Packed(placement=placement, place=archive(), id=case.decision.token, path=path, members=members)
+    packed.storage = conflict.storage_id
     packed.base = (base.file_id, base.number) if base is not None else None
     try:
-        if base is not None and case.order.merge and placement.kind == PlacementKind.SERIES:
-            merge(packed, conflict, base, incoming_wins=case.order.replace)
-        else:
-            packed.staged = archive().stage_from(quarantine(), conflict.path, to=path)
+        _bring(case, packed, base)
     except FileNotFoundError:
         case.error = NO_BYTES
     except Damaged as error:
         case.error = str(error)
-    case.packed = packed if packed.staged is not None else None
+    case.packed = None if case.error else packed
+
+
+def _bring(case: Case, packed: Packed, base: FileVersion | None) -> None:
+    """The bytes under a temporary name; of a reference a look whether they still lie there."""
+    conflict = case.decision.conflict
+    merges = base is not None and case.order.merge and case.placement.kind == PlacementKind.SERIES
+    if conflict.storage is not None:
+        case.error = why_gone(conflict.storage, packed.members)
+        if case.error:
+            return
+    if base is not None and merges:
+        merge(packed, conflict, base, incoming_wins=case.order.replace)
+    elif conflict.storage is None:
+        packed.staged = archive().stage_from(quarantine(), conflict.path, to=packed.path)
 
 
 def _publish(cases: Sequence[Case]) -> None:
     """The names first go into the rows, then onto the bytes."""
-    lying = [case for case in cases if case.packed is not None]
+    lying = [case for case in cases if case.packed is not None and case.packed.staged is not None]
     for case in lying:
         case.decision.path = case.packed.path if case.packed else ""
     Decision.objects.bulk_update([case.decision for case in lying], ["path"])

@@ -1,4 +1,5 @@
-"""Quarantine: what conflicts is kept whole and explained, outside the project, and never twice."""
+"""Quarantine: what conflicts is kept whole and explained, outside the project, and never twice. What would be imported
+by reference is noted where it lies."""
 
 import hashlib
 import json
@@ -50,7 +51,7 @@ def _came_later(known: Conflict, job: ImportJob, one: Packed) -> bool:
 
 
 def held_key(one: Packed) -> str:
-    said: list[Any] = [one.placement.conflict_type, path_of(one.placement), one.digest]
+    said: list[Any] = [one.placement.conflict_type, path_of(one.placement), one.digest or one.stamp]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
@@ -94,8 +95,9 @@ def _row(job: ImportJob, one: Packed, key: str, *, now: datetime) -> Conflict:
         cause=cause_key(job, placement),
         container=container_of(placement),
         incoming={name: getattr(placement, name) for name in INCOMING},
-        path=one.path,
-        size=one.staged.size if one.staged else 0,
+        path=one.path if one.storage is None else "",
+        storage_id=one.storage,
+        size=one.size,
         digest=one.digest,
         manifest=manifest.to_lines(one.members),
     )

@@ -5,13 +5,15 @@ A TRANSFER chunk keeps its intents in `answers`, also when it ends with bytes th
 
 from collections.abc import Iterable
 
-from hierarchy.models import FileVersion
 from importer.core.states import Work
-from importer.models import Chunk, Conflict
+from importer.models import Chunk
 from importer.pipeline import chunks
 from importer.pipeline.leases import Lease, LostLease
 from importer.pipeline.packing import Packed
+from importer.pipeline.spoken import in_archive, in_quarantine
 from storages.places import archive, quarantine
+
+SPOKEN = {"archive": in_archive, "quarantine": in_quarantine}
 
 
 def to_blob(packed: Iterable[Packed]) -> bytes:
@@ -33,7 +35,7 @@ def drop_unspoken(chunk_id: int) -> None:
     intents = chunks.unpacked(blob)
     for kind, place in (("archive", archive()), ("quarantine", quarantine())):
         paths = {path for told, path in intents if told == kind}
-        for path in paths - _spoken_of(kind, paths):
+        for path in paths - SPOKEN[kind](paths):
             place.delete(path)
     Chunk.objects.filter(pk=chunk_id).update(answers=b"")
 
@@ -43,8 +45,3 @@ def drop_all_unspoken(job_id: int) -> None:
     told = Chunk.objects.filter(job=job_id, work=Work.TRANSFER).exclude(answers=b"")
     for chunk_id in told.order_by("id").values_list("id", flat=True):
         drop_unspoken(chunk_id)
-
-
-def _spoken_of(kind: str, paths: set[str]) -> set[str]:
-    rows = FileVersion.objects if kind == "archive" else Conflict.objects
-    return set(rows.filter(path__in=paths).values_list("path", flat=True))

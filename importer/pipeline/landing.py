@@ -23,6 +23,7 @@ from importer.core.tree import AliasKey, Clash, Gone, Node, Tree, alias_key
 from importer.models import ImportJob, Placement, bulk
 from importer.pipeline.containers import load, new_tree, target_of
 from importer.pipeline.decide import EXISTS, path_of
+from importer.pipeline.in_place import where_it_lies
 from importer.pipeline.makes import make, what_lacks
 from importer.pipeline.packing import Packed
 from importer.pipeline.place import SENTENCES
@@ -32,7 +33,7 @@ NO_ORDERS: Mapping[int, Order] = {}
 COLUMNS = [
     "subject_label", "session_label", "acquisition_label", "file_name",
     "outcome", "reason", "conflict_level", "conflict_type", "candidates", "upserts",
-    "subject_id", "session_id", "acquisition_id", "file_id", "version", "version_id",
+    "subject_id", "session_id", "acquisition_id", "file_id", "version", "version_id", "transfer", "transfer_reason",
 ]  # fmt: skip
 
 
@@ -144,13 +145,13 @@ def _without_standing(
     for one, node in arrived:
         order = orders.get(one.placement.pk, NO_ORDER)
         there = standing.get((node.level, node.id, one.placement.file_name))
-        if there is not None and there.digest != one.digest and order.renamed == Level.FILE:
+        if there is not None and not there.same_as(one) and order.renamed == Level.FILE:
             one.placement.file_name = _free_name(one.placement.file_name, node, standing)
             there = None
         if there is None and (order.replace or order.merge) and one.base is not None:
             landed.refuse(one, GONE_FILE)
         elif there is None:
-            standing[node.level, node.id, one.placement.file_name] = Standing(None, 1, one.digest, one.id)
+            standing[node.level, node.id, one.placement.file_name] = Standing(None, 1, one.digest, one.stamp, one.id)
             free.append((one, node))
         elif _takes_over(one, there, landed, order):
             free.append((one, node))
@@ -169,19 +170,24 @@ def _free_name(name: str, node: Node, standing: Mapping[Any, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The file that has the name: its newest version's number, digest and id."""
+    """The file that has the name: its newest version's number, digest, stamp and id."""
 
     file: int | None
     number: int
     digest: str
+    stamp: str
     version: uuid.UUID
+
+    def same_as(self, one: Packed) -> bool:
+        """By what was read of both, else by what was listed of both."""
+        return (self.digest != "" and self.digest == one.digest) or (self.stamp != "" and self.stamp == one.stamp)
 
 
 def _takes_over(one: Packed, there: Standing, landed: Landed, order: Order) -> bool:
     """Whether the incoming one becomes a new version; else it is told why not."""
     placement = one.placement
     placement.file_id, placement.version, placement.version_id = there.file, there.number, there.version
-    if there.digest == one.digest:
+    if there.same_as(one):
         placement.outcome, placement.reason = Outcome.SKIPPED, EXISTS
         landed.unwanted.append(one)
         return False
@@ -203,8 +209,8 @@ def _standing(arrived: Sequence[tuple[Packed, Node]]) -> dict[Any, Standing]:
             **{f"{level}__in": {node.id for _, node in here}}, name__in={one.placement.file_name for one, _ in here}
         )
         newest = FileVersion.objects.filter(current_version(), file__in=files)
-        rows = newest.values_list("file_id", f"file__{level}", "file__name", "number", "digest", "id")
-        found |= {(level, at, name): Standing(pk, number, digest, v) for pk, at, name, number, digest, v in rows}
+        rows = newest.values_list("file_id", f"file__{level}", "file__name", "number", "digest", "stamp", "id")
+        found |= {(level, at, name): Standing(pk, *said) for pk, at, name, *said in rows}
     return found
 
 
@@ -255,14 +261,14 @@ def _version(job: ImportJob, one: Packed, file: File, *, now: datetime) -> FileV
         id=one.id,
         file=file,
         number=file.version,
-        size=one.staged.size if one.staged else 0,
+        size=one.size,
         digest=one.digest,
         digest_of=one.digest_of,
         members=len(one.members),
-        path=one.path,
         import_id=job.pk,
         source_path=one.members[0].source if whole else min(sources),
         created_at=now,
+        **(where_it_lies(one) if one.storage is not None else {"path": one.path}),
     )
 
 

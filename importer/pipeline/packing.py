@@ -30,7 +30,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(slots=True)
 class Packed:
-    """A Placement's bytes under a temporary name. Without `members` nothing of it could be read, and nothing lies."""
+    """A Placement's bytes under a temporary name; of a reference nothing, or a link. Without `members` nothing of it
+    could be read, and nothing lies."""
 
     placement: Placement
     place: LocalPlace
@@ -43,18 +44,37 @@ class Packed:
     base: tuple[int, int] | None = None
     # Items that were skipped as duplicates of others that failed now.
     heirs: list[int] = field(default_factory=list)
+    # The storage that the members lie in and stay in.
+    storage: int | None = None
 
     @property
     def held(self) -> bool:
         return self.placement.outcome == Outcome.CONFLICT
 
     @property
+    def size(self) -> int:
+        if self.storage is None and self.staged is not None:
+            return self.staged.size
+        return sum(member.size for member in self.members)
+
+    @property
     def digest_of(self) -> DigestOf:
+        if not all(member.sha256 for member in self.members):
+            return DigestOf.UNREAD
         return DigestOf.MANIFEST if self.placement.kind in PACKED_KINDS else DigestOf.CONTENT
 
     @property
     def digest(self) -> str:
-        return manifest.digest(self.members) if self.digest_of is DigestOf.MANIFEST else self.members[0].sha256
+        """Empty while somebody has yet to read it."""
+        of = self.digest_of
+        if of is DigestOf.UNREAD:
+            return ""
+        return manifest.digest(self.members) if of is DigestOf.MANIFEST else self.members[0].sha256
+
+    @property
+    def stamp(self) -> str:
+        """By which a reference is known again; empty for bytes of our own."""
+        return "" if self.storage is None else manifest.stamp(self.storage, self.members)
 
 
 class _Spoiled(Exception):
@@ -67,7 +87,7 @@ class _Spoiled(Exception):
 
 def pack(placement: Placement, items: Sequence[Item], *, project: Project, source: Source, lease: Lease) -> Packed:
     """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped, and then leaves nothing behind."""
-    packed = _new(placement, project)
+    packed = begun(placement, project)
     left = list(items)
     while left:
         packed.staged, packed.members = packed.place.stage(packed.path), []
@@ -89,7 +109,8 @@ def pack(placement: Placement, items: Sequence[Item], *, project: Project, sourc
     return packed
 
 
-def _new(placement: Placement, project: Project) -> Packed:
+def begun(placement: Placement, project: Project) -> Packed:
+    """Nothing of it yet, but where its bytes would go."""
     made = uuid.uuid4()
     if placement.outcome == Outcome.CONFLICT:
         path = f"{project.pk}/{made.hex[:2]}/{made}/{on_disk(placement.file_name)}"

@@ -91,7 +91,8 @@ def open_resolutions(*, now: datetime) -> list[int]:
 def purge(*, now: datetime) -> int:
     """Held bytes whose decision cannot be taken back any more are let go: first the row, then the bytes. How many."""
     over = Decision.objects.filter(status=DecisionStatus.APPLIED, undo_until__lt=now).values("conflict")
-    done = Conflict.objects.filter(status="resolved", purged_at__isnull=True, pk__in=over)
+    # What was only noted lies with somebody else.
+    done = Conflict.objects.filter(status="resolved", purged_at__isnull=True, storage__isnull=True, pk__in=over)
     paths = dict(done.values_list("pk", "path")[:1000])
     Conflict.objects.filter(pk__in=paths).update(purged_at=now)
     for path in paths.values():

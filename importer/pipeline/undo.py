@@ -69,10 +69,11 @@ def _undo_one(decision: Decision, *, who: str, now: datetime) -> list[str]:
 def _check(decision: Decision, conflict: Conflict, *, now: datetime) -> None:
     if decision.undo_until is None or decision.undo_until < now:
         raise CannotUndo("The time for taking it back is over: 30 days.")
-    if conflict.purged_at is not None or not quarantine().exists(conflict.path):
+    held = conflict.storage_id is not None or (conflict.purged_at is None and quarantine().exists(conflict.path))
+    if not held:
         raise CannotUndo("The held bytes are not there any more, so the conflict cannot be opened again.")
-    held = Conflict.objects.filter(project=conflict.project_id, held_key=conflict.held_key, status=ConflictStatus.OPEN)
-    if held.exclude(pk=conflict.pk).exists():
+    again = Conflict.objects.filter(project=conflict.project_id, held_key=conflict.held_key, status=ConflictStatus.OPEN)
+    if again.exclude(pk=conflict.pk).exists():
         raise CannotUndo("The same content has been delivered since and waits for a decision of its own.")
 
 
@@ -93,7 +94,8 @@ def _drop_version(decision: Decision) -> list[str]:
         file.delete()
     else:
         File.objects.filter(pk=file.pk).update(version=number)
-    return [made.path]
+    # Of a reference only a link is ours.
+    return [path for path in [made.link if made.reference else made.path] if path]
 
 
 def _drop_containers(decision: Decision) -> None:
