@@ -179,6 +179,11 @@ CELERY_BEAT_SCHEDULE = {
     "sweep": {"task": "importer.tasks.sweep", "schedule": 15.0, "options": {"expires": 15}},
     "drop-leftovers": {"task": "importer.tasks.drop_leftovers", "schedule": 3600.0, "options": {"expires": 3600}},
     "settle": {"task": "watcher.tasks.settle", "schedule": 5.0, "options": {"expires": 5}},
+    "run-schedules": {
+        "task": "importer.schedule_tasks.run_schedules",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "check-storages": {"task": "storages.tasks.check_due", "schedule": 60.0, "options": {"expires": 60}},
 }
 if not PRATIQUE_BROKER_URL:

@@ -6,11 +6,14 @@ from rest_framework import serializers
 
 from importer.core.progress import Progress
 from importer.core.states import Level, MissingMeta, Strategy, UidScope
+from importer.core.transfer_rules import Transfer
 from importer.models import ImportJob
 from importer.plan_queries import SHOWN
 from importer.plan_tree import Entry, FileEntry, Head
 from importer.plan_words import what
 
+PREFIX = 1024
+MOST_PREFIXES = 1000
 COUNTERS = ["discovered", "imported", "skipped", "conflict", "failed", "cancelled"]
 
 
@@ -23,7 +26,8 @@ class ImportOut(serializers.ModelSerializer[ImportJob]):
     class Meta:
         model = ImportJob
         fields = [
-            "id", "label", "description", "project", "status", "dry_run", "source_kind", "source_root", "who", "rules",
+            "id", "label", "description", "project", "status", "dry_run", "source_kind", "source_root",
+            "storage", "prefixes", "transfer", "checksum", "schedule", "vanished", "who", "rules",
             "strategy", "uid_scope", "missing_meta", "limit", "rerun_of", "only_failed", "approvals", "approved_by",
             "plan_changed", *COUNTERS, "planned", "bytes_found", "bytes_planned", "bytes_moved", "error",
             "pause_reason", "created_at", "started_at", "finished_at",
@@ -39,19 +43,41 @@ def planned_files(job: ImportJob) -> int:
     return rest if job.status == "planned" else 0
 
 
-class ImportIn(serializers.Serializer[Any]):
-    """`source` is a folder's path, for site admins, or a signed link to a delivery. `rules` names a rule set."""
+class SettingsIn(serializers.Serializer[Any]):
+    """How an import is done. `rules` names a rule set; null, as what is not said: as the rules or the project say."""
+
+    rules = serializers.CharField(max_length=64, required=False, allow_null=True)
+    description = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+    conflict_strategy = serializers.ChoiceField(
+        choices=[one.value for one in Strategy], required=False, allow_null=True
+    )
+    uid_scope = serializers.ChoiceField(choices=[one.value for one in UidScope], required=False, allow_null=True)
+    missing_meta = serializers.ChoiceField(choices=[one.value for one in MissingMeta], required=False, allow_null=True)
+    limit = serializers.IntegerField(min_value=1, max_value=2**62, required=False, allow_null=True)
+    transfer = serializers.ChoiceField(choices=[one.value for one in Transfer], required=False)
+    checksum = serializers.BooleanField(required=False)
+    dry_run = serializers.BooleanField(required=False)
+
+
+class ImportIn(SettingsIn):
+    """`source` is a folder's path, for site admins, or a signed link to a delivery; or a `storage`, by label or number,
+    and the `prefixes` that its keys begin with. `acknowledged`: that the warning about references was read."""
 
     project = serializers.CharField(max_length=200)
-    source = serializers.CharField(max_length=8192)  # type: ignore[assignment]
-    rules = serializers.CharField(max_length=64, required=False)
+    source = serializers.CharField(max_length=8192, required=False)  # type: ignore[assignment]
+    storage = serializers.CharField(max_length=200, required=False)
+    prefixes = serializers.ListField(
+        child=serializers.CharField(max_length=PREFIX, trim_whitespace=False), required=False, max_length=MOST_PREFIXES
+    )
+    acknowledged = serializers.BooleanField(required=False, default=False)
     label = serializers.CharField(max_length=255, required=False)  # type: ignore[assignment]
-    description = serializers.CharField(max_length=10_000, required=False, default="")
-    conflict_strategy = serializers.ChoiceField(choices=[one.value for one in Strategy], required=False)
-    uid_scope = serializers.ChoiceField(choices=[one.value for one in UidScope], required=False)
-    missing_meta = serializers.ChoiceField(choices=[one.value for one in MissingMeta], required=False)
-    limit = serializers.IntegerField(min_value=1, max_value=2**62, required=False)
-    dry_run = serializers.BooleanField(required=False, default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if ("source" in attrs) == ("storage" in attrs):
+            raise serializers.ValidationError("Say where from: a source, or a storage.")
+        if "source" in attrs and (attrs.get("prefixes") or attrs.get("checksum")):
+            raise serializers.ValidationError("prefixes and checksum go with a storage.")
+        return attrs
 
 
 class ApproveIn(serializers.Serializer[Any]):

@@ -1,5 +1,6 @@
 """Imports and their plans over REST: the same services as every other door."""
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,8 +19,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from hierarchy.errors import Refused
+from hierarchy.models import Project
 from hierarchy.selectors import find_project
-from importer import page_queries, plan_queries
+from importer import page_queries, plan_queries, storage_providers, storage_queries
 from importer.api.errors import enveloped
 from importer.api.import_serializers import (
     ApproveIn,
@@ -34,7 +36,8 @@ from importer.api.import_serializers import (
     progress_out,
 )
 from importer.core.progress import progress
-from importer.core.states import JobStatus, Level, MissingMeta, Strategy, UidScope
+from importer.core.states import JobStatus, Level, MissingMeta, SourceKind, Strategy, UidScope
+from importer.core.transfer_rules import Transfer
 from importer.downloads import AUDIT, CONFLICTS, PLAN, Writers, download
 from importer.models import ImportJob
 from importer.plan_queries import ROOT, PlanChoice
@@ -42,6 +45,7 @@ from importer.plan_tree import At, head, listing
 from importer.plans import Branch, approve_import, deselect
 from importer.services import ImportRequest, cancel_import, rerun_import, start_import, who_is
 from importer.sources import Source, check_goes_to, opened_source, typed_source
+from storages.models import ExternalStorage
 
 
 class NewestFirst(CursorPagination):
@@ -92,26 +96,33 @@ class Imports(ListModelMixin, RetrieveModelMixin, GenericViewSet[ImportJob]):
 
     def create(self, request: Request) -> Response:
         """201 with the import; with `dry_run` it stops as a plan."""
-        said = _valid(ImportIn, request.data)
-        source = self._source(said["source"])
+        said, by = _valid(ImportIn, request.data), self._by()
         project = find_project(said["project"], actor=self._user())
-        check_goes_to(source, project, actor=self._user())
-        by = self._by()
         asked = ImportRequest(
             project=project,
-            source_kind=source.kind,
-            source_root=source.root,
-            label=said.get("label") or source.label,
             who=by["who"],
-            description=said["description"],
+            description=said.get("description", ""),
             strategy=_one(Strategy, said.get("conflict_strategy")),
             uid_scope=_one(UidScope, said.get("uid_scope")),
             missing_meta=_one(MissingMeta, said.get("missing_meta")),
             limit=said.get("limit"),
-            dry_run=said["dry_run"],
+            dry_run=said.get("dry_run", False),
             rules=said.get("rules"),
+            transfer=Transfer(said.get("transfer", Transfer.AUTO)),
+            checksum=said.get("checksum", False),
+            **self._where_from(said, project),
         )
         return self._shown(start_import(asked, actor=by["actor"], now=by["now"]), status=201)
+
+    def _where_from(self, said: dict[str, Any], project: Project) -> dict[str, Any]:
+        """The fields of a request that say so, and its label."""
+        if "storage" in said:
+            storage = acknowledged(said, **self._by())
+            label, prefixes = said.get("label") or storage.label, said.get("prefixes", ())
+            return {"source_kind": SourceKind.STORAGE, "storage": storage, "prefixes": prefixes, "label": label}
+        source = self._source(said["source"])
+        check_goes_to(source, project, actor=self._user())
+        return {"source_kind": source.kind, "source_root": source.root, "label": said.get("label") or source.label}
 
     def _source(self, said: str) -> Source:
         if said.startswith("/"):
@@ -204,6 +215,14 @@ def _valid(taken: type[serializers.Serializer[Any]], said: Any) -> dict[str, Any
     asked.is_valid(raise_exception=True)
     found: dict[str, Any] = asked.validated_data
     return found
+
+
+def acknowledged(said: dict[str, Any], *, actor: User, who: str, now: datetime) -> ExternalStorage:
+    """The storage that is asked for; where the warning about references was read just now, that is noted."""
+    storage = storage_queries.find(actor, said["storage"])
+    if said["acknowledged"] and storage_providers.warning_before_import(storage):
+        return storage_providers.acknowledge(storage.pk, actor=actor, who=who, now=now)
+    return storage
 
 
 def _one(kind: Any, value: str | None) -> Any:

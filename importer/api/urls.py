@@ -2,6 +2,7 @@ from rest_framework.routers import SimpleRouter
 
 from importer.api.imports import Imports
 from importer.api.rule_sets import RuleSets
+from importer.api.schedules import Schedules
 from importer.api.views import Conflicts
 
 router = SimpleRouter()
@@ -12,5 +13,6 @@ either = SimpleRouter()
 either.trailing_slash = "/?"
 either.register("imports", Imports, basename="import-api")
 either.register("rule-sets", RuleSets, basename="rule-set-api")
+either.register("schedules", Schedules, basename="schedule-api")
 
 urlpatterns = [*router.urls, *either.urls]

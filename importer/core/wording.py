@@ -14,6 +14,7 @@ from importer.core.states import (
     Strategy,
     UidScope,
 )
+from importer.core.transfer_rules import Transfer
 
 
 class Tone(StrEnum):
@@ -105,6 +106,15 @@ MISSING_META: Mapping[str, str] = {
     MissingMeta.HOLD: "wait for a decision",
     MissingMeta.FAIL: "count as failed",
     MissingMeta.SKIP: "are skipped",
+}
+
+TRANSFER: Mapping[str, str] = {
+    Transfer.AUTO: "by reference where the storage stands on a provider, else a copy",
+    Transfer.COPY: "a copy in the archive",
+    Transfer.HARDLINK: "a hard link in the archive",
+    Transfer.SYMLINK: "a symbolic link in the archive",
+    Transfer.MOVE: "moved into the archive",
+    Transfer.REFERENCE: "by reference: they stay where they are",
 }
 
 # The five steps that a person sees, and the states in which each is the current one.
