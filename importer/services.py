@@ -18,14 +18,17 @@ from importer.core.names import printable, raw
 from importer.core.rules.builtin import BUILT_IN
 from importer.core.rules.model import RuleSet
 from importer.core.states import FINAL, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
-from importer.core.transfer_rules import DeleteSource, Transfer
+from importer.core.transfer_rules import STAYS, DeleteSource, Settled, Transfer
 from importer.local_sources import checked_source
 from importer.models import Event, ImportJob, RuleSetVersion, StaleTransition
 from importer.pipeline.advance import ask_to_cancel
 from importer.pipeline.worker import Worker
 from importer.rule_choice import Chosen, parsed, resolve
+from importer.storage_address import Address
 from importer.storage_providers import require_acknowledged
+from importer.storage_services import address_of
 from importer.storage_sources import checked_prefixes, checked_storage
+from importer.transfers import folder_at, settled
 from storages.models import ExternalStorage
 from storages.stores import Kind
 
@@ -95,6 +98,7 @@ class Checked:
     root: str
     storage: ExternalStorage | None
     prefixes: list[str]
+    way: Settled
 
 
 def check_import(request: ImportRequest, *, actor: User | None) -> Checked:
@@ -105,12 +109,21 @@ def check_import(request: ImportRequest, *, actor: User | None) -> Checked:
     if request.storage is None:
         if request.source_kind == SourceKind.STORAGE:
             raise Refused("The storage of this import is not there any more: choose another.")
-        return Checked(chosen, rules, printable(checked_source(request.source_root)), None, [])
+        root = checked_source(request.source_root)
+        return Checked(chosen, rules, printable(root), None, [], _way(request, rules, folder_at(root)))
     kept = checked_storage(request.storage, request.project, actor=actor)
     if kept.kind == Kind.LOCAL:
         checked_source(os.path.join(raw(kept.bucket), raw(kept.prefix)))
-    require_acknowledged(kept)
-    return Checked(chosen, rules, kept.address, kept, checked_prefixes(request.prefixes))
+    way = _way(request, rules, address_of(kept), kept)
+    if way.transfer in STAYS:
+        require_acknowledged(kept)
+    return Checked(chosen, rules, kept.address, kept, checked_prefixes(request.prefixes), way)
+
+
+def _way(request: ImportRequest, rules: RuleSet, address: Address, storage: ExternalStorage | None = None) -> Settled:
+    return settled(
+        request.transfer, request.delete_source, rules=rules, kind=request.source_kind, address=address, storage=storage
+    )
 
 
 def _chosen(request: ImportRequest, actor: User | None) -> Chosen:
@@ -134,8 +147,8 @@ def _new_job(request: ImportRequest, checked: Checked, *, actor: User | None, no
         source_root=checked.root,
         storage=checked.storage,
         prefixes=checked.prefixes,
-        transfer=request.transfer,
-        delete_source=request.delete_source,
+        transfer=checked.way.transfer,
+        delete_source=checked.way.delete_source,
         checksum=request.checksum,
         who=request.who,
         actor=actor,
@@ -184,6 +197,11 @@ def rerun_import(
     return job
 
 
+def _wished(transfer: Transfer) -> Transfer:
+    """What is kept of an import is what was settled: that a rule packs some of its files is no contradiction."""
+    return Transfer.AUTO if transfer == Transfer.REFERENCE else transfer
+
+
 def _again(before: ImportJob, *, who: str) -> ImportRequest:
     return ImportRequest(
         project=before.project,
@@ -191,7 +209,7 @@ def _again(before: ImportJob, *, who: str) -> ImportRequest:
         source_root=b"" if before.storage_id else raw(before.source_root),
         storage=before.storage,
         prefixes=before.prefixes,
-        transfer=Transfer(before.transfer),
+        transfer=_wished(Transfer(before.transfer)),
         delete_source=DeleteSource(before.delete_source),
         checksum=before.checksum,
         label=before.label,

@@ -2,9 +2,11 @@
 
 import os
 from argparse import ArgumentParser
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
@@ -13,6 +15,7 @@ from hierarchy.errors import Refused
 from hierarchy.models import Project
 from hierarchy.services import ensure_project, find_project
 from importer.core.states import MissingMeta, SourceKind, Strategy, UidScope
+from importer.core.transfer_rules import STAYS, Transfer
 from importer.management.rules import RulesAsked, add_rule_options, rules_asked
 from importer.management.running import (
     actor_named,
@@ -22,6 +25,7 @@ from importer.management.running import (
     run_to_the_end,
 )
 from importer.services import ImportRequest, start_import, who_is
+from importer.transfers import declared_folder
 
 # Options of the contract whose work is not built yet: refused, never ignored.
 NOT_BUILT = {"fail_fast": "--fail-fast", "deidentify": "--deidentify"}
@@ -52,7 +56,16 @@ class Command(BaseCommand):
         )
         parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
         parser.add_argument(
-            "--transfer", default="auto", choices=["auto", "copy", "hardlink", "symlink", "move", "reference"]
+            "--transfer",
+            default=Transfer.AUTO,
+            choices=[t.value for t in Transfer],
+            help="reference and symlink leave the bytes where they lie, and make the folder a storage provider",
+        )
+        parser.add_argument(
+            "--acknowledge",
+            action="store_true",
+            help="with --transfer reference or symlink: the folder's files stay as they are, stay for good, and are "
+            "backed up there",
         )
         parser.add_argument("--delete-source", default="never", choices=["never", "on_success"])
         parser.add_argument("--checksum", action="store_true", help="compare digests (always done for a folder)")
@@ -70,7 +83,8 @@ class Command(BaseCommand):
             with transaction.atomic():
                 project = _project(options, actor)
                 rules = rules_asked(options, project, actor=actor)
-                request = _request(options, project, rules, who=who_is(actor) if actor else "system")
+                who = who_is(actor) if actor else "system"
+                request = replace(_request(options, project, rules, who=who), **_source(options, actor, who=who))
                 job = start_import(request, actor=actor, now=timezone.now(), enqueue=options["queue"])
         except Refused as error:
             refuse(str(error))
@@ -84,8 +98,8 @@ def _check(options: dict[str, Any]) -> None:
     for name, flag in NOT_BUILT.items():
         if options[name]:
             refuse(f"{flag} is not built yet: leave it out.")
-    if options["transfer"] not in {"auto", "copy"}:
-        refuse(f"--transfer {options['transfer']} is not built yet: leave it out, or say copy.")
+    if options["acknowledge"] and options["transfer"] not in STAYS:
+        refuse("--acknowledge is about files that stay where they are: it belongs to --transfer reference or symlink.")
     if options["delete_source"] != "never":
         refuse("--delete-source on_success is not built yet: leave it out.")
     if options["limit"] is not None and options["limit"] < 1:
@@ -98,12 +112,24 @@ def _project(options: dict[str, Any], actor: Any) -> Project:
     return find_project(options["project"], actor=actor)
 
 
+def _source(options: dict[str, Any], actor: User | None, *, who: str) -> dict[str, Any]:
+    """The folder; where its files stay in it, the storage that it thereby is."""
+    root = os.fsencode(Path(options["path"]).absolute())
+    if options["transfer"] not in STAYS:
+        return {"source_kind": SourceKind.FOLDER, "source_root": root}
+    acknowledged = options["acknowledge"]
+    found = declared_folder(root, acknowledged=acknowledged, actor=actor, who=who, now=timezone.now())
+    prefixes = [found.prefix] if found.prefix else []
+    return {"source_kind": SourceKind.STORAGE, "storage": found.storage, "prefixes": prefixes}
+
+
 def _request(options: dict[str, Any], project: Project, rules: RulesAsked, *, who: str) -> ImportRequest:
     root = Path(options["path"]).absolute()
     return ImportRequest(
         project=project,
         source_kind=SourceKind.FOLDER,
-        source_root=os.fsencode(root),
+        transfer=Transfer(options["transfer"]),
+        checksum=options["checksum"],
         label=options["label"] or os.fsencode(root.name).decode(errors="replace"),
         description=options["description"],
         who=who,
