@@ -45,6 +45,11 @@ PRATIQUE_STAGING_URL = envstr("PRATIQUE_STAGING_URL", f"file://{PRATIQUE_HOME}/s
 PRATIQUE_LOCAL_ROOTS = [Path(root).resolve() for root in envlist("PRATIQUE_LOCAL_ROOTS", ["/"])]
 PRATIQUE_MIN_FREE_BYTES = envint("PRATIQUE_MIN_FREE_BYTES", 64 * 1024 * 1024)
 PRATIQUE_LEASE_SECONDS = envint("PRATIQUE_LEASE_SECONDS", 60)
+PRATIQUE_VERIFY_DAYS = envint("PRATIQUE_VERIFY_DAYS", 30)
+PRATIQUE_VERIFY_SECONDS = envint("PRATIQUE_VERIFY_SECONDS", 300)
+PRATIQUE_VERIFY_BYTES = envint("PRATIQUE_VERIFY_BYTES", 20 * 1000**3)
+if PRATIQUE_VERIFY_DAYS < 1 or PRATIQUE_VERIFY_SECONDS < 0 or PRATIQUE_VERIFY_BYTES < 1:
+    raise ImproperlyConfigured("PRATIQUE_VERIFY_DAYS and _BYTES are 1 or more, PRATIQUE_VERIFY_SECONDS is 0 or more.")
 PRATIQUE_UID_SCOPE = envstr("PRATIQUE_UID_SCOPE", "project")
 if PRATIQUE_UID_SCOPE not in {"site", "group", "project", "none"}:
     raise ImproperlyConfigured(f"PRATIQUE_UID_SCOPE is {PRATIQUE_UID_SCOPE!r}: write site, group, project or none.")
@@ -184,6 +189,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "verify": {"task": "importer.tasks.verify_due", "schedule": 3600.0, "options": {"expires": 3600}},
     "check-storages": {"task": "storages.tasks.check_due", "schedule": 60.0, "options": {"expires": 60}},
 }
 if not PRATIQUE_BROKER_URL:

@@ -11,6 +11,7 @@ from importer import samples
 from importer.pipeline import sweep as sweeping
 from importer.pipeline.advance import Step, advance
 from importer.pipeline.resolving import open_resolutions, purge, resolve
+from importer.pipeline.verify_due import due_roots, run_due
 from importer.pipeline.worker import Worker, this_owner
 
 log = logging.getLogger(__name__)
@@ -69,3 +70,18 @@ def wake_resolution(resolution_id: int) -> None:
 @celery_app.task(name="importer.tasks.resolve_conflicts")
 def resolve_conflicts(resolution_id: int) -> None:
     resolve(resolution_id, worker=Worker(owner=this_owner(), wake=wake))
+
+
+@celery_app.task(name="importer.tasks.verify_due")
+def verify_due() -> None:
+    """One task for each place, so that one that hangs keeps no other waiting."""
+    for root_id in due_roots():
+        try:
+            verify_root.delay(root_id)
+        except (BrokerError, OSError) as error:
+            log.warning("place=%s its verification could not be handed over: %s", root_id, type(error).__name__)
+
+
+@celery_app.task(name="importer.tasks.verify_root")
+def verify_root(root_id: int) -> None:
+    run_due(root_id, worker=Worker(owner=this_owner(), wake=wake))

@@ -1,7 +1,5 @@
 """What is stored is what was stored: every difference is found, none is made up, and none stops the search."""
 
-import zipfile
-
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -52,19 +50,15 @@ def test_what_is_gone_cut_or_changed_is_told(stored, places, which):
     assert wrong() == set()
 
 
-def test_no_flipped_bit_of_a_member_escapes_and_none_stops_the_search(stored):
-    """Whatever a broken archive makes the reader raise."""
+def test_no_flipped_bit_escapes_and_none_stops_the_search(stored):
+    """Whatever a broken archive makes the reader raise, and also where the members are what they were."""
+    assert wrong() == set()
     path = stored["series"]
     whole = path.read_bytes()
-    with zipfile.ZipFile(path) as packed:
-        spans = [(info.header_offset + 30 + len(info.filename), info.file_size) for info in packed.infolist()]
-    flips = range(0, len(whole), 7)
+    flips = range(0, len(whole), 29)
     for at in flips:
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x41]) + whole[at + 1 :])
-        found = wrong()
-        if any(start <= at < start + size for start, size in spans):
-            assert found == {("archive", "changed")}
-        assert found <= {("archive", "changed")}
+        assert wrong() == {("archive", "changed")}
 
 
 def test_bytes_without_a_row_are_told(stored, places):
@@ -95,8 +89,8 @@ def test_the_command_says_so_and_exits_with_one(stored, capsys):
     assert "missing\tarchive\tlab/Brain/" in said
 
 
-@pytest.mark.parametrize("options", [["--repair"], ["--sample", "some"], ["--sample", "101%"], ["--sample=-1%"]])
-def test_what_is_not_built_or_makes_no_sense_is_refused(db, places, options):
+@pytest.mark.parametrize("options", [["--storage", "nowhere"], ["--sample", "some"], ["--sample", "101%"], ["--sample=-1%"]])
+def test_what_makes_no_sense_is_refused(db, places, options):
     with pytest.raises(CommandError) as refused:
         call_command("verify", *options)
     assert refused.value.returncode == 2
