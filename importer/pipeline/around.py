@@ -6,11 +6,13 @@ from django.db.models import Q
 
 from importer.core.names import base_name, folder_of
 from importer.core.recognise import claims_dicom, is_junk, is_series_archive
-from importer.core.states import DICOM_KINDS, Level, Outcome
+from importer.core.states import DICOM_KINDS, Level, Outcome, PlacementKind
 from importer.core.surroundings import Surroundings
 from importer.models import ImportJob, Item, Placement
 from importer.pipeline.merging import sums
 from importer.pipeline.pages import in_pages
+from importer.pipeline.recall import DICOM as DICOM_SAID
+from importer.pipeline.recall import WAITS
 
 DICOM = Q(kind__in=sorted(DICOM_KINDS))
 # Said of DICOM alone, whatever the file is called.
@@ -21,6 +23,7 @@ def surroundings(job: ImportJob) -> Surroundings:
     """Without the DICOM of this job that has a Placement: that is told as it is settled."""
     around = Surroundings()
     _tell_bad(around, job)
+    _tell_known(around, job)
     while job.only_failed and job.rerun_of is not None:
         job = job.rerun_of
         _tell_again(around, job)
@@ -53,6 +56,20 @@ def _tell_bad(around: Surroundings, job: ImportJob) -> None:
             around.add_waiting(folder)
         elif outcome == Outcome.FAILED:
             around.add_hidden(folder)
+
+
+def _tell_known(around: Surroundings, job: ImportJob) -> None:
+    """DICOM that an earlier import took lies where it is now. Asked only where something is to be placed by it."""
+    if not Placement.objects.filter(job=job, kind=PlacementKind.FILE).exists():
+        return
+    known = Placement.objects.filter(job=job, kind=PlacementKind.KNOWN, said__has_key=DICOM_SAID)
+    for page in in_pages(known):
+        folders: dict[int, set[str]] = {}
+        rows = Item.objects.filter(placement__in=page).order_by().values_list("placement_id", "path")
+        for pk, path in rows.iterator(chunk_size=2000):
+            folders.setdefault(pk, set()).add(folder_of(path))
+        for placement in page:
+            tell(around, placement, sorted(folders.get(placement.pk, ())), waits=WAITS in placement.said)
 
 
 def _tell_again(around: Surroundings, before: ImportJob) -> None:

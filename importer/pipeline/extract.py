@@ -15,8 +15,9 @@ from importer.pipeline import chunks
 from importer.pipeline.leases import Lease
 from importer.pipeline.opened import FIRST_BLOCK
 from importer.pipeline.reading import LINK, SPECIAL
+from importer.pipeline.recall import NotDicom, Recalled, meet, recall
 from importer.pipeline.sources import Source, source_of
-from importer.pipeline.taken import Asked, Found, found_of
+from importer.pipeline.taken import Asked, Found, found_by, found_of
 from importer.pipeline.worker import Worker
 
 REFUSED = {
@@ -30,6 +31,10 @@ REFUSED = {
 NO_ENTRY = Bad(Outcome.FAILED, "Unreadable: its folder may be listed but not entered")
 JUNK = Bad(Outcome.SKIPPED, "Junk: a file that an operating system leaves behind")
 ZERO = Bad(Outcome.SKIPPED, "Zero-byte file")
+# Reasons for which nobody has to look at a file.
+DECIDED_BY_LISTING = frozenset(
+    {JUNK.reason, ZERO.reason, NO_ENTRY.reason, *(refused.reason for refused in REFUSED.values())}
+)
 ITEM_COLUMNS = [
     "job_id", "seq", "path", "size", "mtime_ns", "inode", "sop_uid", "member", "placement_id", "outcome", "reason",
 ]  # fmt: skip
@@ -37,26 +42,47 @@ ITEM_COLUMNS = [
 
 def extract(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises SourceAway, LostLease or Stopped; whatever a single file does is in its row."""
-    found, asked = [], Asked.of(job)
     listed = list(enumerate(chunks.from_blob(chunk.entries), chunk.first_seq))
-    with source_of(job) as source:
-        for one in source.ahead(listed, lambda pair: read(source, *pair, asked=asked), weight=lambda _: FIRST_BLOCK):
-            lease.check()
-            found.append(one)
+    recalled = recall(job, listed)
+    found = _read_all(job, listed, recalled, lease)
     with transaction.atomic():
         # First of all: the rows of whoever took the chunk over are there already.
         lease.fence()
         _write(job.pk, chunk, found)
+        meet(job, recalled.met)
         chunks.end(lease, worker=worker, extracted=F("extracted") + len(found))
+
+
+def _read_all(job: ImportJob, listed: Sequence[tuple[int, Entry]], recalled: Recalled, lease: Lease) -> list[Found]:
+    """In the order of the listing."""
+    asked = Asked.of(job)
+    if len(recalled.found) == len(listed):
+        return [recalled.found[seq] for seq, _ in listed]
+
+    with source_of(job) as source:
+
+        def one(pair: tuple[int, Entry]) -> Found:
+            seq, entry = pair
+            if seq in recalled.beside:
+                return found_by(NotDicom(), seq, entry, asked)
+            return recalled.found.get(seq) or read(source, seq, entry, asked=asked)
+
+        found = []
+        for each in source.ahead(listed, one, weight=lambda _: FIRST_BLOCK):
+            lease.check()
+            found.append(each)
+        return found
 
 
 def poison(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """The one file of this chunk killed its worker again and again."""
     bad = Bad(Outcome.FAILED, "Poison: reading it killed the worker three times")
-    found = [Found(seq, entry, bad) for seq, entry in enumerate(chunks.from_blob(chunk.entries), chunk.first_seq)]
+    listed = list(enumerate(chunks.from_blob(chunk.entries), chunk.first_seq))
+    found, recalled = [Found(seq, entry, bad) for seq, entry in listed], recall(job, listed)
     with transaction.atomic():
         lease.fence()
         _write(job.pk, chunk, found)
+        meet(job, recalled.met)
         chunks.end(lease, worker=worker, extracted=F("extracted") + len(found))
 
 
@@ -104,6 +130,9 @@ def _placements(job_id: int, found: Sequence[Found]) -> dict[str, int]:
 
 
 def _placement(job_id: int, one: Found) -> Placement:
+    if one.known is not None:
+        one.known.job_id, one.known.key, one.known.first_seq = job_id, one.key, one.seq
+        return one.known
     row = Placement(job_id=job_id, key=one.key, kind=one.kind, first_seq=one.seq, rule=one.rule, level=one.level)
     if one.kind not in PACKED_KINDS:
         row.count, row.bytes = 1, one.entry.size

@@ -15,6 +15,7 @@ from importer.pipeline.effects import carry_out
 from importer.pipeline.heirs import name_winners
 from importer.pipeline.leases import Lease
 from importer.pipeline.pages import in_pages
+from importer.pipeline.remember import remember
 from importer.pipeline.worker import Worker
 
 CANCELLED = "Cancelled"
@@ -37,6 +38,7 @@ def finish(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     intents.drop_all_unspoken(job.pk)
     name_winners(job, lease)
     _decide_by_itself(job, worker=worker)
+    remember(job, lease)
     waiting = Conflict.objects.filter(job=job, status=ConflictStatus.OPEN).exists()
     end = JobStatus.NEEDS_REVIEW if waiting else JobStatus.COMPLETED
     _end(job, lease, end, worker=worker)

@@ -12,10 +12,10 @@ from importer.core.labels import clean_file_name
 from importer.core.localizer import KEYWORDS, Geometry, geometry_of
 from importer.core.names import base_name
 from importer.core.records import Bad, Entry, Mapped
-from importer.core.rules.model import RuleSet, SourceFile, Taken, Way
+from importer.core.rules.model import Content, RuleSet, SourceFile, Taken, Way
 from importer.core.rules.placing import place
 from importer.core.states import Level, MissingMeta, Outcome, PlacementKind
-from importer.models import ImportJob
+from importer.models import ImportJob, Placement
 from importer.pipeline.content import NoContent, SourceContent
 from importer.pipeline.groups import GROUPED
 from importer.pipeline.rules import rules_of
@@ -50,6 +50,8 @@ class Found:
     said: dict[str, Any] = field(default_factory=dict)
     # Only of a series whose localizer is to be split off.
     geometry: Geometry | None = None
+    # Of what an earlier import took: the Placement, settled.
+    known: Placement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +77,22 @@ def found_of(source: Source, seq: int, entry: Entry, asked: Asked) -> Found:
     """Raises SourceAway. The file is opened only where its name does not tell enough."""
     with SourceContent(source, entry, keywords=asked.keywords) as content:
         try:
-            taken = place(asked.rules, _source(entry), content, zone=asked.zone)
+            return found_by(content, seq, entry, asked, is_archive=content.is_archive)
         except NoContent as error:
             return Found(seq, entry, error.bad)
-        if isinstance(taken, Bad):
-            return Found(seq, entry, taken)
-        if _elsewhere(taken.mapped.extra, asked.project):
-            return Found(seq, entry, OTHER_PROJECT)
-        begun = Found(seq, entry, rule=taken.rule.number, level=taken.rule.level, file_name=_name(taken, entry))
-        if taken.way is Way.HEADER:
-            return _by_header(begun, taken, is_archive=content.is_archive)
-        return _by_path(begun, taken, asked) if taken.way is Way.PATH else _beside(begun, taken)
+
+
+def found_by(content: Content, seq: int, entry: Entry, asked: Asked, *, is_archive: bool = False) -> Found:
+    """Raises what the content raises."""
+    taken = place(asked.rules, _source(entry), content, zone=asked.zone)
+    if isinstance(taken, Bad):
+        return Found(seq, entry, taken)
+    if _elsewhere(taken.mapped.extra, asked.project):
+        return Found(seq, entry, OTHER_PROJECT)
+    begun = Found(seq, entry, rule=taken.rule.number, level=taken.rule.level, file_name=_name(taken, entry))
+    if taken.way is Way.HEADER:
+        return _by_header(begun, taken, is_archive=is_archive)
+    return _by_path(begun, taken, asked) if taken.way is Way.PATH else _beside(begun, taken)
 
 
 def _source(entry: Entry) -> SourceFile:
