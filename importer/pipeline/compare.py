@@ -1,7 +1,7 @@
 """COMPARE: only where a name is taken or an instance comes twice, the source's bytes are read and digested."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -132,7 +132,22 @@ def _answer(placement: Placement, items: list[Item], source: Source, lease: Leas
             (duplicates if kept[same].sha256 == found else twins).append(item.pk)
     digest = "" if placement.asks == "twins" or not kept else total(placement, list(kept.values()))
     inside = _inside(source, items[0]) if digest and placement.kind == PlacementKind.ARCHIVE else ""
+    if digest and source.far:
+        inside = inside or _stored_with(placement, kept.values())
     return Answer(placement.pk, digest, tuple(duplicates), tuple(twins), tuple(bad), inside)
+
+
+def _stored_with(placement: Placement, incoming: Iterable[Member]) -> str:
+    """The digest of the archive that stands there, where all of these are in it: of a storage only what is not as it
+    was comes in, and the others are in that archive already. One query."""
+    if placement.kind not in PACKED_KINDS or placement.file_id is None:
+        return ""
+    own = FileVersion.objects.filter(file=placement.file_id, number=placement.version or 0, reference=False)
+    standing = own.values_list("digest", "manifest__lines").first()
+    if standing is None or standing[1] is None:
+        return ""
+    stored = {(member.name, member.sha256) for member in manifest.from_lines(standing[1])}
+    return standing[0] if all((member.name, member.sha256) in stored for member in incoming) else ""
 
 
 def _inside(source: Source, item: Item) -> str:

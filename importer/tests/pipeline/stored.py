@@ -9,6 +9,7 @@ from importer.core.states import SourceKind
 from importer.services import ImportRequest, start_import
 from importer.tests.pipeline.drive import run
 from storages.models import ExternalStorage
+from storages.tests.rows import make_provider
 
 LONG_AGO = 1_600_000_000
 
@@ -16,14 +17,19 @@ LONG_AGO = 1_600_000_000
 def storage_of(config, **fields):
     """The row of what a Spot is."""
     now = datetime(2025, 11, 24, 9, 30, tzinfo=UTC)
-    own = {
-        name: getattr(config, name) for name in ("kind", "bucket", "prefix", "endpoint", "region", "account")
-    }
+    own = {name: getattr(config, name) for name in ("kind", "bucket", "prefix", "endpoint", "region", "account")}
     sealed = config.credentials.sealed() if config.credentials else None
     signs = {"credentials": sealed, "credentials_at": now if sealed else None}
     return ExternalStorage.objects.create(
         **{"label": "scans", "created_at": now, "next_check_at": now, **own, **signs, **fields}
     )
+
+
+def on_provider(config, **fields):
+    """The same on a provider, with what has to be agreed to agreed: what comes from it is imported by reference."""
+    made = make_provider(kind=config.kind, bucket=config.bucket, endpoint=config.endpoint)
+    agreed = {"acknowledged_by": "system", "acknowledged_at": made.created_at}
+    return storage_of(config, provider=made, **{**agreed, **fields})
 
 
 def begun(project, storage, *prefixes, **options):
