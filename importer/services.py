@@ -22,6 +22,7 @@ from importer.core.transfer_rules import STAYS, DeleteSource, Settled, Transfer
 from importer.local_sources import checked_source
 from importer.models import Event, ImportJob, RuleSetVersion, StaleTransition
 from importer.pipeline.advance import ask_to_cancel
+from importer.pipeline.remember import forget_deleted
 from importer.pipeline.worker import Worker
 from importer.rule_choice import Chosen, parsed, resolve
 from importer.storage_address import Address
@@ -163,6 +164,16 @@ def _new_job(request: ImportRequest, checked: Checked, *, actor: User | None, no
         zone=request.zone,
         created_at=now,
     )
+
+
+def bring_back_deleted(job: ImportJob, *, who: str, now: datetime) -> int:
+    """What was deleted here after an earlier import from this storage is taken again by this one. How many files.
+
+    For whoever has just started it.
+    """
+    forgotten = forget_deleted(job)
+    Event.objects.create(at=now, who=who, what="deleted files wanted back", detail=f"{forgotten:,}", job_id=job.pk)
+    return forgotten
 
 
 def cancel_import(job_id: int, *, actor: User | None, who: str, now: datetime) -> ImportJob:

@@ -7,11 +7,23 @@ from django.contrib.auth.models import User
 from hierarchy.errors import Refused
 from hierarchy.models import Project
 from importer.core.names import raw
+from importer.storage_queries import NUMBER, usable
 from importer.storage_services import usable_by
 from storages.models import Direction, ExternalStorage
 
 MOST_PREFIXES = 1000
 LONGEST_PREFIX = 1024
+
+
+def named_storage(said: str, *, actor: User | None) -> ExternalStorage:
+    """By its label, in any case, or its number. Raises Refused."""
+    rows = usable(actor)
+    found = rows.filter(label__iexact=said).first()
+    if found is None and NUMBER.fullmatch(said):
+        found = rows.filter(pk=int(said)).first()
+    if found is None:
+        raise Refused(f"There is no storage {said} to import from: look at the list of storages.")
+    return found
 
 
 def checked_storage(storage: ExternalStorage, project: Project, *, actor: User | None) -> ExternalStorage:

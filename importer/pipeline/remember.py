@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from hierarchy.models import File
 from importer.core.members import REFUSED
 from importer.core.names import BETWEEN, raw
 from importer.core.records import EntryKind
@@ -160,6 +161,10 @@ def _unseen(job: ImportJob) -> Iterator[list[tuple[int, str]]]:
     rows = Known.objects.filter(project=job.project_id, storage=job.storage_id, gone=None, seen__lt=job.pk)
     if len(job.prefixes) == 1:
         rows = rows.filter(path__startswith=job.prefixes[0])
+    return _pages(rows)
+
+
+def _pages(rows: "QuerySet[Known]") -> Iterator[list[tuple[int, str]]]:
     last = 0
     while page := list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", "path")[:PAGE]):
         yield page
@@ -169,6 +174,18 @@ def _unseen(job: ImportJob) -> Iterator[list[tuple[int, str]]]:
 def _below(path: str, prefixes: Sequence[str]) -> bool:
     """The database's own comparison forgets about case, or follows a language."""
     return raw(path).startswith(tuple(map(raw, prefixes)))
+
+
+def forget_deleted(job: ImportJob) -> int:
+    """Of what this import will meet, all that was deleted here is as if it had never come. How many files."""
+    there = File.objects.filter(pk=OuterRef("file_id"))
+    deleted = Q(became=Became.DELETED) | (Q(file_id__isnull=False) & ~Exists(there))
+    rows = Known.objects.filter(deleted, project=job.project_id, storage=job.storage_id)
+    forgotten = 0
+    for page in _pages(rows):
+        wanted = [pk for pk, path in page if not job.prefixes or _below(path, job.prefixes)]
+        forgotten += Known.objects.filter(pk__in=wanted).delete()[0]
+    return forgotten
 
 
 def _excuse_hidden(job: ImportJob) -> None:
