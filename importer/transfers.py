@@ -52,6 +52,9 @@ def settled(
     """What is done. `address` is where the source lies. Raises Refused with a sentence that says what to choose."""
     if transfer in STAYS and storage is None and kind == SourceKind.FOLDER:
         raise Refused(DECLARE)
+    if transfer == Transfer.AUTO and storage is None:
+        # By itself only what is imported from a storage stays where it lies.
+        transfer = Transfer.COPY
     on_provider = _lies_on_provider(address) if storage is None else storage.provider_id is not None
     source = Source(
         kind=kind,

@@ -62,7 +62,7 @@ def compare(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> No
     known = known_again(job, placements, items)
     with source_of(job) as source:
         answers = [known.get(pk) or _answer(placements[pk], items.get(pk, []), source, lease) for pk in asked]
-    read_standing([placements[answer.placement] for answer in answers if answer.digest], lease)
+    read_standing([placements[answer.placement] for answer in answers if answer.digest], items, lease)
     with transaction.atomic():
         chunks.end(lease, worker=worker, answers=to_blob(answers))
 
@@ -89,13 +89,20 @@ def standing_references(placements: Sequence[Placement]) -> dict[int, FileVersio
     return {asked[row.file_id].pk: row for row in rows if row.number == asked[row.file_id].version}
 
 
-def read_standing(placements: Sequence[Placement], lease: Lease) -> None:
-    """A reference that nobody has read yet is read for the comparison. Where it cannot be, it is not the same."""
-    for version in standing_references(placements).values():
+def read_standing(placements: Sequence[Placement], items: Mapping[int, Sequence[Item]], lease: Lease) -> None:
+    """A reference that nobody has read yet is read, where names and sizes alone do not tell that it is another.
+    Where it cannot be read, it is not the same."""
+    by_id = {one.pk: one for one in placements}
+    for pk, version in standing_references(placements).items():
         lease.check()
-        if version.digest_of == DigestOf.UNREAD:
+        own = {(member_name(by_id[pk], item), item.size) for item in items.get(pk, [])}
+        if version.digest_of == DigestOf.UNREAD and own == _names_and_sizes(version):
             with suppress(StoreError):
                 references.read(version)
+
+
+def _names_and_sizes(version: FileVersion) -> set[tuple[str, int]]:
+    return {(one.name, one.size) for one in references.reference_of(version).members}
 
 
 def member_in_place(placement: Placement, item: Item) -> Member:

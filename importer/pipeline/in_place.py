@@ -1,7 +1,7 @@
 """What is imported without its bytes: a series or a file by reference is a list of where they lie."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import takewhile
@@ -10,6 +10,7 @@ from typing import Any
 from importer.core.folder import SourceAway
 from importer.core.manifest import Member
 from importer.core.names import archive_and_member, folder_of, raw
+from importer.core.records import Bad
 from importer.core.rules.model import RuleSet
 from importer.core.states import PACKED_KINDS
 from importer.core.transfer_rules import STAYS, Transfer
@@ -86,19 +87,36 @@ def _why_copied(placement: Placement, rules: RuleSet, items: Sequence[Item]) -> 
     return INSIDE if any(archive_and_member(item.path)[1] for item in items) else ""
 
 
+class Looked:
+    """What became of listed files since: asked about many at once, each asked about once."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._found: dict[int, Bad | None] = {}
+
+    def at(self, items: Iterable[Item]) -> None:
+        """Raises SourceAway."""
+        new = sorted((item for item in items if item.pk not in self._found), key=lambda item: item.seq)
+        self._found.update(zip([item.pk for item in new], self._source.changed(new), strict=True))
+
+    def bad(self, item: Item) -> Bad | None:
+        return self._found[item.pk]
+
+
 def refer(
-    placement: Placement, items: Sequence[Item], *, way: Way, job: ImportJob, source: Source, lease: Lease
+    placement: Placement, items: Sequence[Item], *, way: Way, job: ImportJob, looked: Looked, lease: Lease
 ) -> Packed:
     """Looks at each file and reads none. Raises SourceAway; for a symbolic link also PlaceFull or PlaceAway."""
+    lease.check()
     packed = begun(placement, job.project)
     packed.storage = job.storage_id
-    lease.check()
-    in_order = sorted(items, key=lambda item: item.seq)
-    for item, bad in zip(in_order, source.changed(in_order), strict=True):
-        if bad is not None:
+    looked.at(items)
+    for item in items:
+        bad = looked.bad(item)
+        if bad is None:
+            packed.members.append(member_in_place(placement, item))
+        else:
             packed.bad.append((item.pk, str(bad.outcome), bad.reason))
-            continue
-        packed.members.append(member_in_place(placement, item))
     packed.members.sort()
     if way.transfer == Transfer.SYMLINK and packed.members and not packed.held and job.storage is not None:
         packed.staged = packed.place.stage_link(packed.path, to=target_of(job.storage, packed.members[0]))

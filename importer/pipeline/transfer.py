@@ -13,7 +13,7 @@ from importer.pipeline.compare import items_of
 from importer.pipeline.containers import lock_scope
 from importer.pipeline.heirs import Packer, packed_with_heirs, step_in
 from importer.pipeline.holding import hold
-from importer.pipeline.in_place import Way, refer, way_of
+from importer.pipeline.in_place import Looked, Way, refer, way_of
 from importer.pipeline.landing import Landed, land
 from importer.pipeline.leases import Lease, LostLease
 from importer.pipeline.linking import link
@@ -53,16 +53,18 @@ def _pack_all(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed]) 
     if needed:
         archive().check(needed=needed)
     with source_of(job) as source:
+        looked = Looked(source)
+        looked.at(item for pk, way in ways.items() if way.stays for item in items.get(pk, []))
         for pk in asked:
             if pk in placements:
                 placements[pk].transfer, placements[pk].transfer_reason = ways[pk].transfer, ways[pk].why
-                packer = _packer(placements[pk], ways[pk], job=job, source=source, lease=lease)
+                packer = _packer(placements[pk], ways[pk], job=job, looked=looked, source=source, lease=lease)
                 packed.append(packed_with_heirs(items.get(pk, []), packer))
 
 
-def _packer(placement: Placement, way: Way, *, job: ImportJob, source: Source, lease: Lease) -> Packer:
+def _packer(placement: Placement, way: Way, *, job: ImportJob, looked: Looked, source: Source, lease: Lease) -> Packer:
     if way.stays:
-        return partial(refer, placement, way=way, job=job, source=source, lease=lease)
+        return partial(refer, placement, way=way, job=job, looked=looked, lease=lease)
     if way.links and placement.outcome != Outcome.CONFLICT:
         return partial(link, placement, job=job, source=source, lease=lease)
     # What conflicts waits as a copy of our own, whatever becomes of its source.
