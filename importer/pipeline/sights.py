@@ -234,25 +234,33 @@ class References:
         for member, there in self._there(stored.members):
             if isinstance(there, StoreError):
                 tally.add(self._state(there), member, str(there))
-            elif there.size != member.size:
-                tally.add(CheckState.CHANGED, member, f"It has {there.size:,} bytes instead of {member.size:,}.")
-            elif there.etag != member.etag:
-                tally.add(CheckState.CHANGED, member, "It was written since: its time or etag is another.")
+            elif words := _difference(member, there):
+                tally.add(CheckState.CHANGED, member, words)
         return tally.verdict()
 
     def read(self, stored: Stored) -> Found:
+        unread = stored.digest_of == DigestOf.UNREAD
+        if unread and self.config.kind is not Kind.LOCAL and (looked := self.look(stored)).state != CheckState.OK:
+            # Not every service holds a reading to one content: what is learned for good has to be of the right one.
+            return looked
         tally, learned, done = _Tally(len(stored.members)), {}, 0
         for member, there in self._read(stored.members):
-            if isinstance(there, StoreError):
+            if isinstance(there, Changed):
+                tally.add(CheckState.CHANGED, member, self._how(member, there))
+            elif isinstance(there, StoreError):
                 tally.add(self._state(there), member, str(there))
             elif member.sha256 and there != member.sha256:
-                tally.add(CheckState.CHANGED, member, references.ANOTHER)
+                tally.add(CheckState.CHANGED, member, self._how(member, Changed(references.ANOTHER)))
             else:
                 learned[member.name] = there
             done += member.size
-        if stored.version is not None and stored.digest_of == DigestOf.UNREAD and not tally.found:
+        if stored.version is not None and unread and not tally.found:
             references.record(stored.version, learned)
         return tally.verdict(done)
+
+    def _how(self, member: InPlace, error: Changed) -> str:
+        there = _stat(store_for(self.config), member)
+        return (not isinstance(there, StoreError) and _difference(member, there)) or str(error)
 
     def _state(self, error: StoreError) -> CheckState:
         """Raises RootAway where it is not the file that is wrong. A sector of a disk that is there is one file's."""
@@ -289,6 +297,15 @@ class References:
             return references.digest_of(self.config, member)
         except StoreError as error:
             return error
+
+
+def _difference(member: InPlace, there: Listed) -> str:
+    """In words; empty where it is as it was listed when it was imported."""
+    known = member.listed
+    if there.size != known.size:
+        return f"It has {there.size:,} bytes instead of {known.size:,}."
+    same = there.etag == known.etag and known.version in {"", there.version}
+    return "" if same else "It was written since: its time or etag is another."
 
 
 def _in_pieces(members: Sequence[InPlace], size: int) -> Iterable[Sequence[InPlace]]:

@@ -89,7 +89,9 @@ def test_the_command_says_so_and_exits_with_one(stored, capsys):
     assert "missing\tarchive\tlab/Brain/" in said
 
 
-@pytest.mark.parametrize("options", [["--storage", "nowhere"], ["--sample", "some"], ["--sample", "101%"], ["--sample=-1%"]])
+@pytest.mark.parametrize(
+    "options", [["--storage", "nowhere"], ["--sample", "some"], ["--sample", "101%"], ["--sample=-1%"]]
+)
 def test_what_makes_no_sense_is_refused(db, places, options):
     with pytest.raises(CommandError) as refused:
         call_command("verify", *options)

@@ -21,7 +21,8 @@ from importer.storage_queries import find
 from importer.verify_queries import coverage_of
 
 WHOLE = 100
-WELL = frozenset({State.OK})
+# Of a place that is away, not every file has a line.
+SILENT = frozenset({State.OK, State.AWAY})
 
 
 class Command(BaseCommand):
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         counts: Counter[State] = Counter()
         for found in verify(percent=percent, which=which):
             counts[found.state] += 1
-            if found.state not in WELL:
+            if found.state not in SILENT:
                 self.stdout.write(_line(found))
         self._tell_away(which)
         left = self._repaired(counts, which) if options["repair"] else counts.total() - counts[State.OK]
@@ -82,7 +83,7 @@ def _chosen(storage: str | None) -> list[CheckedRoot] | None:
 
 
 def _line(found: Finding) -> str:
-    words = f"\t{shown(found.words)}" if found.words and found.state is not State.AWAY else ""
+    words = f"\t{shown(found.words)}" if found.words else ""
     return f"{found.state}\t{found.place}\t{shown(found.path)}{words}"
 
 
