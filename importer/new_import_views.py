@@ -1,4 +1,4 @@
-"""The page that starts an import by hand, as a preview or at once."""
+"""The page that starts an import by hand, of a folder or from a storage, as a preview or at once."""
 
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -8,13 +8,19 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from hierarchy.errors import NotAllowed, Refused
+from hierarchy.paging import number
+from importer import storage_providers
 from importer.core.names import printable
 from importer.new_import_forms import NewImportForm, uploadable_projects
-from importer.services import start_import
+from importer.services import start_import, who_is
 from importer.sources import Source, may_type_paths, opened_source
+from importer.storage_import_forms import StorageImportForm, usable_storage, usable_storages
 from importer.views import reader
+from storages.models import ExternalStorage
 
 SETTINGS = ("strategy", "missing_meta", "uid_scope", "limit")
+STORAGE_SETTINGS = (*SETTINGS, "transfer", "checksum")
+FIRST = ("project", "path", "prefixes", "rules", "label", "description")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -28,16 +34,30 @@ def import_new(request: HttpRequest) -> HttpResponse:
     except Refused as refused:
         messages.error(request, str(refused))
         return redirect("import-new")
-    if source is None and not may_type_paths(actor):
-        return render(request, "importer/import_new.html", {"may_import": uploadable_projects(actor).exists()})
-    form = NewImportForm(request.POST or None, actor=actor, source=source, initial=initial(source))
+    storages = [] if source else usable_storages(actor)
+    storage = None if source else usable_storage(actor, number(request, "storage"))
+    said: dict[str, object] = {"storages": storages, "storage": storage, "may_type": may_type_paths(actor)}
+    if storage is None and source is None and not may_type_paths(actor):
+        said["may_import"] = uploadable_projects(actor).exists()
+        return render(request, "importer/import_new.html", said)
+    form = form_for(request, actor, storage or source)
     if request.method == "POST" and form.is_valid():
         answer = started(request, form, actor)
         if answer is not None:
             return answer
-    return render(
-        request, "importer/import_new.html", context(request, form, source), status=400 if form.errors else 200
-    )
+    said |= context(request, form, source)
+    return render(request, "importer/import_new.html", said, status=400 if form.errors else 200)
+
+
+def form_for(
+    request: HttpRequest, actor: User, source: ExternalStorage | Source | None
+) -> StorageImportForm | NewImportForm:
+    """None: a path is typed."""
+    if isinstance(source, ExternalStorage):
+        begins: dict[str, object] = {"prefixes": "\n".join(request.GET.getlist("prefix"))}
+        begins["project"] = number(request, "project") or source.project_id
+        return StorageImportForm(request.POST or None, actor=actor, storage=source, initial=begins)
+    return NewImportForm(request.POST or None, actor=actor, source=source, initial=initial(source))
 
 
 def linked(request: HttpRequest, actor: User) -> Source | None:
@@ -50,11 +70,13 @@ def initial(source: Source | None) -> dict[str, object]:
     return {"label": source.label, "project": source.project_id} if source else {}
 
 
-def started(request: HttpRequest, form: NewImportForm, actor: User) -> HttpResponse | None:
+def started(request: HttpRequest, form: StorageImportForm | NewImportForm, actor: User) -> HttpResponse | None:
     """None where the service refuses: then the form says why."""
-    dry_run = request.POST.get("what") != "import"
+    dry_run, now = request.POST.get("what") != "import", timezone.now()
     try:
-        job = start_import(form.request(dry_run=dry_run), actor=actor, now=timezone.now())
+        if isinstance(form, StorageImportForm) and form.agreed:
+            storage_providers.acknowledge(form.storage.pk, actor=actor, who=who_is(actor), now=now)
+        job = start_import(form.request(dry_run=dry_run), actor=actor, now=now)
     except NotAllowed:
         raise
     except Refused as refused:
@@ -65,13 +87,14 @@ def started(request: HttpRequest, form: NewImportForm, actor: User) -> HttpRespo
     return redirect("import", job.pk)
 
 
-def context(request: HttpRequest, form: NewImportForm, source: Source | None) -> dict[str, object]:
+def context(request: HttpRequest, form: StorageImportForm | NewImportForm, source: Source | None) -> dict[str, object]:
+    more = [form[name] for name in STORAGE_SETTINGS if name in form.fields]
     return {
         "form": form,
         "may_import": True,
         "source": printable(source.root) if source else "",
-        "first": [form[name] for name in ("project", "path", "rules", "label", "description") if name in form.fields],
-        "more": [form[name] for name in SETTINGS],
-        "more_open": any(form[name].errors or form[name].value() for name in SETTINGS),
+        "first": [form[name] for name in FIRST if name in form.fields],
+        "more": more,
+        "more_open": any(field.errors or field.value() not in {None, "", False, "auto"} for field in more),
         "has_projects": uploadable_projects(reader(request)).exists(),
     }

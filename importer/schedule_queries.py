@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 
 from hierarchy.errors import Refused
 from hierarchy.selectors import Actor, visible_projects
@@ -33,9 +33,10 @@ class ScheduleChoice:
 
 
 def visible(actor: Actor) -> "QuerySet[ImportSchedule]":
-    """Those of the projects that the actor sees."""
+    """Those of the projects that the actor sees, each with `own_rules`: whether it has a text of its own."""
     rows = ImportSchedule.objects.select_related("project__group", "storage__provider", "actor")
     rows = rows.defer("rules_text", "storage__credentials")
+    rows = rows.annotate(own_rules=ExpressionWrapper(~Q(rules_text=""), output_field=BooleanField()))
     return rows.filter(project__in=visible_projects(actor).order_by().values("pk"))
 
 

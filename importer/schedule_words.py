@@ -1,9 +1,11 @@
-"""Schedules in words for people."""
+"""Schedules, and imports from storages, in words for people."""
 
 from collections.abc import Mapping
 
-from importer.core.wording import Tone, Wording
+from importer.core.transfer_rules import Transfer
+from importer.core.wording import TRANSFER, Tone, Wording
 from importer.models import ImportSchedule
+from storages.models import ExternalStorage
 
 ON, TROUBLE, OVER, OFF = "on", "trouble", "over", "off"
 
@@ -13,6 +15,13 @@ STATE: Mapping[str, Wording] = {
     OVER: Wording("Over", Tone.IDLE, "Its end is past: nothing is due any more."),
     OFF: Wording("Off", Tone.IDLE, "Switched off: nothing is due."),
 }
+
+
+def transfer_said(transfer: Transfer, storage: ExternalStorage) -> str:
+    """What becomes of the bytes; AUTO is what the storage makes of it."""
+    if transfer != Transfer.AUTO:
+        return TRANSFER[transfer]
+    return TRANSFER[Transfer.COPY] if storage.provider_id is None else "by reference where possible, else a copy"
 
 
 def state_of(schedule: ImportSchedule) -> str:

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import include, path
 
 from importer import (
     conflict_views,
@@ -9,12 +9,14 @@ from importer import (
     rule_names_views,
     rule_set_views,
     rule_views,
+    storage_folder_views,
     views,
 )
 
 urlpatterns = [
     path("imports/", views.imports, name="imports"),
     path("imports/new", new_import_views.import_new, name="import-new"),
+    path("imports/new/folders/<int:storage_id>", storage_folder_views.storage_folders, name="import-folders"),
     path("imports/<int:job_id>/", views.import_page, name="import"),
     path("imports/<int:job_id>/progress", views.import_progress, name="import-progress"),
     path("imports/<int:job_id>/conflicts/", views.import_conflicts, name="import-conflicts"),
@@ -29,6 +31,7 @@ urlpatterns = [
     path("imports/<int:job_id>/plan/report", plan_views.plan_report, name="plan-report"),
     path("imports/<int:job_id>/report", views.import_report, name="import-report"),
     path("imports/<int:job_id>/conflict-report", views.import_conflict_report, name="import-conflict-report"),
+    path("schedules/", include("importer.schedule_urls")),
     path("rule-sets/", rule_set_views.rule_sets_page, name="rule-sets"),
     path("rule-sets/new", rule_editor_views.new, name="rule-set-new"),
     path("rule-sets/try", rule_editor_views.trying, name="rule-set-try"),

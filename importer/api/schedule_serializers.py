@@ -22,7 +22,7 @@ class ScheduleOut(serializers.ModelSerializer[ImportSchedule]):
     start = serializers.DateTimeField(source="start_at")
     end = serializers.DateTimeField(source="end_at")
     conflict_strategy = serializers.CharField(source="strategy")
-    own_rules = serializers.SerializerMethodField()
+    own_rules = serializers.BooleanField()
     state = serializers.SerializerMethodField()
     upcoming = serializers.SerializerMethodField()
 
@@ -35,9 +35,6 @@ class ScheduleOut(serializers.ModelSerializer[ImportSchedule]):
             "created_at",
         ]  # fmt: skip
         read_only_fields = fields
-
-    def get_own_rules(self, schedule: ImportSchedule) -> bool:
-        return bool(schedule.rules_text)
 
     def get_state(self, schedule: ImportSchedule) -> str:
         return state_of(schedule)

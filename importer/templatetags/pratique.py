@@ -25,7 +25,23 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
     ("Dashboard", "dashboard", frozenset({"drop-folder"})),
     ("Projects", "projects", frozenset({"project", "subject", "session", "acquisition", "file", "file-header"})),
     ("Batches", "batches", frozenset({"batch"})),
-    ("Imports", "imports", frozenset({"import", "import-new", "import-conflicts", "item", "plan"})),
+    (
+        "Imports",
+        "imports",
+        frozenset(
+            {
+                "import",
+                "import-new",
+                "import-conflicts",
+                "item",
+                "plan",
+                "schedules",
+                "schedule",
+                "schedule-new",
+                "schedule-edit",
+            }
+        ),
+    ),
     (
         "Rules",
         "rule-sets",

@@ -169,15 +169,15 @@ class TestOneAtATime:
 
 
 class TestWhatIsNew:
-    def test_each_run_takes_only_what_is_new(self, nightly, folder):
+    def test_each_run_takes_only_what_is_new_and_says_what_vanished(self, nightly, folder):
         first = run(due(NIGHT)[0])
         assert (first.status, first.imported) == ("completed", 4)
         second = run(due(NIGHT + DAY)[0])
-        assert (second.imported, second.skipped) == (0, 4)
+        assert (second.imported, second.skipped, second.vanished) == (0, 4, 0)
         put_series(folder / "P03", 2, patient="P03", study=3)
         shutil.rmtree(folder / "P01")
         third = run(due(NIGHT + 2 * DAY)[0])
-        assert (third.imported, third.skipped) == (2, 2)
+        assert (third.imported, third.skipped, third.vanished) == (2, 2, 2)
         assert FileVersion.objects.count() == 3
 
     def test_prefixes_narrow_it(self, project, storage):
