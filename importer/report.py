@@ -12,11 +12,14 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from importer.core.states import FINAL, PACKED_KINDS, Level, Outcome, Upsert
+from importer.core.states import FINAL, Level, Outcome, Upsert
 from importer.models import Conflict, Event, ImportJob, Item, Placement
 from importer.pipeline.decide import path_of
 from importer.pipeline.forecast import DESELECTED, MOVES
+from importer.pipeline.in_place import Way, way_of
+from importer.pipeline.rules import rules_of
 from importer.report_digests import Digests, Standing, standing
+from storages.stores import Kind
 
 PAGE = 2000
 CONFLICT_PAGE = 500
@@ -38,6 +41,7 @@ class Row:
     placement: Placement | None
     status: str
     reason: str
+    way: Way | None = None
 
 
 def audit_csv(job: ImportJob) -> Iterator[str]:
@@ -50,10 +54,11 @@ def audit_csv(job: ImportJob) -> Iterator[str]:
 def audit_jsonl(job: ImportJob) -> Iterator[str]:
     """One object per source file. `created` repeats `modified`: a listing records no other time."""
     digests = Digests()
+    kind = job.storage.kind if job.storage is not None else Kind.LOCAL
     for page in _pages(job):
         found = standing([row.placement for row in page if row.placement is not None])
         hashes = digests.of([(row.item, row.placement, row.status) for row in page], found)
-        yield "".join(_json(_audit_object(row, found, hashes.get(row.item.pk, ""))) for row in page)
+        yield "".join(_json(_audit_object(row, found, hashes.get(row.item.pk, ""), kind=kind)) for row in page)
 
 
 def conflict_csv(job: ImportJob) -> Iterator[str]:
@@ -98,7 +103,15 @@ def _row(job: ImportJob, item: Item, placement: Placement | None) -> Row:
         outcome, reason = Outcome.SKIPPED, DESELECTED
     if job.status in FINAL and outcome in {None, Outcome.PLANNED}:
         outcome, reason = Outcome.CANCELLED, NOT_REACHED
-    return Row(item, placement, outcome or "", "" if outcome == Outcome.IMPORTED else reason)
+    way = _way_of(job, item, placement) if placement is not None else None
+    return Row(item, placement, outcome or "", "" if outcome == Outcome.IMPORTED else reason, way)
+
+
+def _way_of(job: ImportJob, item: Item, to: Placement) -> Way:
+    """As it was; while it has yet to travel, as it would."""
+    if to.transfer:
+        return Way(to.transfer, to.transfer_reason)
+    return way_of(to, rules_of(job), transfer=job.transfer, items=[item])
 
 
 def _audit_cells(row: Row) -> Sequence[object]:
@@ -109,25 +122,35 @@ def _audit_cells(row: Row) -> Sequence[object]:
     return (row.status, row.reason, row.item.path, *place)
 
 
-def _audit_object(row: Row, found: dict[int, Standing], content: str) -> dict[str, Any]:
+def _audit_object(row: Row, found: dict[int, Standing], content: str, *, kind: str) -> dict[str, Any]:
     to = row.placement
     return {
         "_id": row.item.pk,
         "src_path": row.item.path,
-        "src_stat": _source_stat(row.item, content),
+        "src_stat": _source_stat(row.item, content, kind=kind),
         "status": row.status,
         "dst_path": path_of(to) if to else "",
         "dst_stat": _destination(to, found.get(to.pk)) if to else {},
         "file_id": to.file_id if to else None,
         "file_version": to.version if to else None,
         "reason": row.reason,
-        "transfer": ("zip" if to.kind in PACKED_KINDS else "copy") if to else None,
+        **_way(row),
     }
 
 
-def _source_stat(item: Item, content: str) -> dict[str, Any]:
+def _way(row: Row) -> dict[str, Any]:
+    """How it travelled, or would have; and why not by reference where that was wanted and not possible."""
+    if row.way is None:
+        return {"transfer": None}
+    said = {"transfer": row.way.transfer}
+    return {**said, "transfer_reason": row.way.why} if row.way.why else said
+
+
+def _source_stat(item: Item, content: str, *, kind: str) -> dict[str, Any]:
+    """Of what nobody read, a storage has an etag of its own."""
     seconds = round(item.mtime_ns / 1e9, 6)
-    stat = {"type": "fs", "path": item.path, "size": item.size, "hash": content}
+    etag = item.inode.partition(" ")[0] if kind != Kind.LOCAL else ""
+    stat = {"type": kind, "path": item.path, "size": item.size, "hash": content or etag}
     return {**stat, "created": seconds, "modified": seconds}
 
 

@@ -1,14 +1,18 @@
 """Imports by reference: no byte is copied, the source stays untouched, and all else is as with copies."""
 
+import io
+import json
 import os
 import zipfile
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from hierarchy import references
 from hierarchy.models import FileVersion, Group, Project
 from hierarchy.models.files import current_version
+from importer import report
 from importer.core.rules.builtin import BUILT_IN
 from importer.models import Conflict, Placement
 from importer.pipeline.store_source import StoreSource
@@ -281,3 +285,45 @@ def test_ten_thousand_files_by_reference_copy_no_byte_and_touch_none(project, pl
     assert (opened, bytes_under(places.archive), sum(1 for _ in os.walk(places.archive))) == ([], {}, 0)
     row = FileVersion.objects.get(path="S42/V/A/007.bin")
     assert (row.size, row.mtime_ns) == (1, (scans / row.path).stat().st_mtime_ns)
+
+
+def test_the_report_says_how_each_file_travelled_and_why(project, places, scans, storage):
+    put_series(scans / "S" / "V" / "A", 1)
+    put(scans / "S" / "V" / "A" / "notes.txt")
+    planned = imported(project, storage, rules_text=PACKS, dry_run=True)
+    job = imported(project, storage, rules_text=PACKS)
+    for one in (planned, job):
+        told_of = {row["src_path"]: row for row in map(json.loads, "".join(report.audit_jsonl(one)).splitlines())}
+        series, notes = told_of["S/V/A/0001.dcm"], told_of["S/V/A/notes.txt"]
+        assert (series["transfer"], series["transfer_reason"]) == (
+            "zip", "Copied: the rules pack these files (zip: true).",
+        )  # fmt: skip
+        assert (notes["transfer"], "transfer_reason" in notes) == ("reference", False)
+        # Of a folder's file that nobody has read there is no digest to tell.
+        assert notes["src_stat"]["hash"] == ""
+        assert bool(series["src_stat"]["hash"]) == (one is job)
+
+
+@pytest.mark.service
+def test_references_to_every_kind_of_storage_are_read_where_they_lie(project, places, any_spot, client, people):
+    for number in (1, 2, 3):
+        any_spot.plant(f"P01/MR/{number}.dcm", instance(number))
+    any_spot.plant("P01/notes.txt", b"beside the images")
+    job = imported(project, on_provider(any_spot.config))
+
+    assert (job.status, job.imported, bytes_under(places.archive)) == ("completed", 4, {})
+    told_of = [json.loads(line) for line in "".join(report.audit_jsonl(job)).splitlines()]
+    assert {(row["transfer"], row["src_stat"]["type"]) for row in told_of} == {("reference", any_spot.config.kind)}
+    if any_spot.config.kind != "fs":
+        assert all(row["src_stat"]["hash"] for row in told_of)
+    client.force_login(people.viewer)
+    got = client.get(reverse("file-download", args=[version().file_id])).getvalue()
+    with zipfile.ZipFile(io.BytesIO(got)) as opened:
+        assert {name: opened.read(name) for name in opened.namelist()} == {
+            f"1.2.3.4.1.1.{n}.MR.dcm": instance(n) for n in (1, 2, 3)
+        }
+    assert client.get(reverse("file-download", args=[version("notes.txt").file_id])).getvalue() == b"beside the images"
+    assert {version().digest_of, version("notes.txt").digest_of} == {"manifest", "content"}
+    again = imported(project, version().storage)
+    assert set(reasons(again).values()) == {EXISTS}
+    assert wrongs() == []
