@@ -18,9 +18,15 @@ NOT_BUILT = {"fail_fast": "--fail-fast", "deidentify": "--deidentify"}
 
 def add_import_options(parser: ArgumentParser, *, transfer: str, acknowledge: str, checksum: str) -> None:
     """The three texts are helps: of options that mean something else for each source."""
+    add_settings(parser, transfer=transfer, acknowledge=acknowledge, checksum=checksum)
+    parser.add_argument("--label", help="what the import is called (default: as its source)")
+    add_running_options(parser)
+
+
+def add_settings(parser: ArgumentParser, *, transfer: str, acknowledge: str, checksum: str) -> None:
+    """Where an import goes and how it is done, now or by a schedule."""
     parser.add_argument("--project", required=True, metavar="GROUP/PROJECT", help="where it goes")
     parser.add_argument("--create", action="store_true", help="make the group and the project if they are missing")
-    parser.add_argument("--label", help="what the import is called (default: as its source)")
     parser.add_argument("--description", default="")
     add_rule_options(parser)
     parser.add_argument(
@@ -44,11 +50,16 @@ def add_import_options(parser: ArgumentParser, *, transfer: str, acknowledge: st
     parser.add_argument("--dry-run", action="store_true", help="plan, report, write nothing")
     for name, flag in NOT_BUILT.items():
         parser.add_argument(flag, dest=name, action="append", help="not built yet")
-    add_running_options(parser)
 
 
 def check_import_options(options: dict[str, Any]) -> None:
     """Before anything is made. Exits with 2."""
+    check_settings(options)
+    check_running_options(options)
+
+
+def check_settings(options: dict[str, Any]) -> None:
+    """Exits with 2."""
     for name, flag in NOT_BUILT.items():
         if options[name]:
             refuse(f"{flag} is not built yet: leave it out.")
@@ -56,7 +67,6 @@ def check_import_options(options: dict[str, Any]) -> None:
         refuse("--delete-source on_success is not built yet: leave it out.")
     if options["limit"] is not None and options["limit"] < 1:
         refuse("--limit takes a number above 0.")
-    check_running_options(options)
 
 
 def project_asked(options: dict[str, Any], *, actor: User | None) -> Project:
@@ -68,10 +78,16 @@ def project_asked(options: dict[str, Any], *, actor: User | None) -> Project:
 def request_asked(options: dict[str, Any], *, label: str) -> dict[str, Any]:
     """Fields of an ImportRequest; `label` is for an import that is not called anything."""
     return {
-        "transfer": Transfer(options["transfer"]),
-        "checksum": options["checksum"],
         "label": options["label"] or label,
         "description": options["description"],
+        **settings_asked(options),
+    }
+
+
+def settings_asked(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "transfer": Transfer(options["transfer"]),
+        "checksum": options["checksum"],
         "strategy": Strategy(options["conflict_strategy"]) if options["conflict_strategy"] else None,
         "uid_scope": UidScope(options["uid_scope"]) if options["uid_scope"] else None,
         "missing_meta": MissingMeta(options["missing_meta"]) if options["missing_meta"] else None,
