@@ -10,6 +10,7 @@ from importer.models import (
     Decision,
     Event,
     ImportJob,
+    ImportSchedule,
     Item,
     Placement,
     Resolution,
@@ -17,13 +18,14 @@ from importer.models import (
     RuleSetVersion,
     StandingRule,
 )
-from importer.tests.factories import make_conflict, make_event, make_item, make_job, make_placement
+from importer.tests.factories import START, make_conflict, make_event, make_item, make_job, make_placement
 from importer.tests.rule_sets import make_rule_set
+from storages.tests.rows import make_storage
 
 pytestmark = pytest.mark.django_db
 
 DECIDING = [Alias, Decision, Resolution, StandingRule]
-MODELS = [ImportJob, Chunk, Placement, Item, Conflict, Event, RuleSet, RuleSetVersion]
+MODELS = [ImportJob, ImportSchedule, Chunk, Placement, Item, Conflict, Event, RuleSet, RuleSetVersion]
 
 
 def address(model, view="changelist", *args) -> str:
@@ -38,6 +40,11 @@ def make_rows(project, *, jobs: int) -> None:
         make_conflict(job)
         Chunk.objects.create(job=job, work="extract", first_seq=0, count=1, entries=b"x" * 100)
         make_rule_set(f"rules of {job.pk}", project=project)
+        storage = make_storage(label=f"storage {job.pk}")
+        ImportSchedule.objects.create(
+            name=f"schedule {job.pk}", project=project, storage=storage, cron="0 3 * * *", created_at=START,
+            active=False, system=True,
+        )  # fmt: skip
 
 
 @pytest.fixture
