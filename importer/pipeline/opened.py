@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import BinaryIO, Protocol, Self, cast
 
 from importer.pipeline.reading import StoreTrouble, told
-from storages.stores import Changed, Store
+from storages.stores import Changed, Store, StoreAway
 from storages.stores import Listed as Stored
 
 # Of an object: what the first look at it fetches, and what reading on fetches at once. Most headers fit into the one,
@@ -122,8 +122,14 @@ class StoreFile:
 
     def _fetch(self, offset: int, length: int) -> None:
         self._last = b""
-        with told():
-            block = self._store.read_at(self._listed.key, offset, length, expect=self._listed)
+        try:
+            with told():
+                block = self._store.read_at(self._listed.key, offset, length, expect=self._listed)
+        except StoreTrouble:
+            raise
+        except Exception as error:
+            # A client's surprise says nothing about the file: whoever parses it must not take it for that.
+            raise StoreTrouble(StoreAway(f"The storage's client was surprised ({type(error).__name__}).")) from error
         if len(block) != length:
             raise StoreTrouble(Changed("The object ends before the size that it was listed with."))
         if offset:

@@ -5,7 +5,8 @@ import pytest
 from importer.tests.pipeline.drive import became, instance, outcomes, tree, wrongs
 from importer.tests.pipeline.stored import imported, storage_of
 
-pytestmark = pytest.mark.django_db
+# A heartbeat looks by a connection of its own.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 FILES = {
     "P01/MR/1.dcm": instance(1),
