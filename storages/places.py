@@ -15,10 +15,9 @@ from django.conf import settings
 
 from storages.durable import flush_files, flush_folders
 from storages.errors import PlaceAway, PlaceError, PlaceFull, explained
+from storages.place_contract import MARK
 
 INCOMING = ".incoming"
-# What tells a place of ours from the empty folder that its disk is mounted on; no stored file is called so.
-MARK = ".pratique-place"
 # How often a folder that somebody else removes is made again.
 ATTEMPTS = 1000
 # What file systems without hard links answer (FAT, some network and user-space ones).
@@ -66,25 +65,6 @@ class LocalPlace:
                 shutil.copyfile(source, temporary)
             return Staged(path=to, temporary=temporary, stream=temporary.open("rb"))
 
-    def stage_link(self, path: str, *, to: bytes) -> Staged:
-        """A symbolic link to a file outside, whose bytes stay there."""
-        self._resolved(path)
-        temporary = self.root / INCOMING / uuid.uuid4().hex
-        with explained(f"place {self.root.name}"):
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-            temporary.symlink_to(os.fsdecode(to))
-            return Staged(path=path, temporary=temporary, stream=Path(os.devnull).open("rb"))
-
-    def stage_same(self, path: str, *, handle: int) -> Staged:
-        """A further name for an open file of the same file system. Raises OSError where it may not be linked."""
-        self._resolved(path)
-        temporary = self.root / INCOMING / uuid.uuid4().hex
-        with explained(f"place {self.root.name}"):
-            temporary.parent.mkdir(parents=True, exist_ok=True)
-        # By its handle: what lies under its old name by now may be something else.
-        os.link(f"/proc/self/fd/{handle}", temporary, follow_symlinks=True)
-        return Staged(path=path, temporary=temporary, stream=temporary.open("rb"))
-
     def publish(self, staged: Sequence[Staged]) -> None:
         """All at once: flushed to disk together, then each its final name, then the names flushed.
 
@@ -98,22 +78,6 @@ class LocalPlace:
             # A symbolic link is on the disk with its folder; what it leads to is not ours to flush.
             flush_files([one.temporary for one in staged if not one.temporary.is_symlink()])
             flush_folders({folder for one in staged for folder in self._named(one)})
-            if staged:
-                self.mark()
-
-    def replace(self, staged: Staged) -> None:
-        """The bytes take the name of what lies at their path, if anything does: for proven copies of what was there.
-
-        Raises PlaceFull or PlaceAway, and then what was there still is.
-        """
-        with explained(f"place {self.root.name}"):
-            staged.stream.close()
-            staged.size = staged.temporary.stat().st_size
-            flush_files([staged.temporary])
-            final = self._resolved(staged.path)
-            changed = self._made(final.parent)
-            staged.temporary.replace(final)
-            flush_folders(changed)
 
     def discard(self, staged: Staged) -> None:
         """What did not become a file leaves nothing behind."""
@@ -166,6 +130,25 @@ class LocalPlace:
         incoming = self.root / INCOMING
         yield from incoming.iterdir() if incoming.is_dir() else ()
 
+    def mark(self) -> str:
+        try:
+            return (self.root / MARK).read_text().strip()
+        except OSError:
+            return ""
+
+    def set_mark(self, mark: str) -> str:
+        staged = self.root / INCOMING / uuid.uuid4().hex
+        with explained(f"place {self.root.name}"):
+            staged.parent.mkdir(parents=True, exist_ok=True)
+            staged.write_text(f"{mark}\n")
+            flush_files([staged])
+            try:
+                _name_once(staged, self.root / MARK)
+            except FileExistsError:
+                staged.unlink()
+            flush_folders([self.root])
+        return self.mark()
+
     def check(self, needed: int = 0) -> None:
         """Raises PlaceFull when fewer than `needed` bytes beyond the configured reserve are free."""
         with explained(f"place {self.root.name}"):
@@ -174,19 +157,6 @@ class LocalPlace:
         reserve = settings.PRATIQUE_MIN_FREE_BYTES
         if free < needed + reserve:
             raise PlaceFull(f"No space left: {needed + reserve:,} bytes are needed, {free:,} are free.")
-
-    def mark(self) -> None:
-        """Once in the life of a place, when the first file comes to lie there. A place that refuses it does without."""
-        mark = self.root / MARK
-        if mark.exists():
-            return
-        try:
-            with mark.open("x") as stream:
-                stream.write(f"{uuid.uuid4().hex}\n")
-        except FileExistsError:
-            return
-        except OSError:
-            mark.unlink(missing_ok=True)
 
     def _named(self, one: Staged) -> set[Path]:
         """Gives the bytes their final name; every folder whose list of names changed."""

@@ -14,8 +14,8 @@ from importer.models.job import Leased
 class CheckedRoot(Leased):
     """A place that stored bytes lie in, seen as a whole. While it is away, what is known of its files stays as it was.
 
-    `token` is what our mark in a place of our own says; a storage is known by its identity. The last run is told in
-    numbers: files looked at, files read, bytes of those.
+    A place of our own is known by its mark (`storages.marks`), a storage by `token`, the print of its disk or bucket.
+    The last run is told in numbers: files looked at, files read, bytes of those.
     """
 
     place = models.CharField(max_length=10)

@@ -16,7 +16,8 @@ from importer.core.states import PACKED_KINDS
 from importer.models import Check, Conflict, ImportJob, Item
 from importer.pipeline.sights import digest_of
 from importer.pipeline.sources import Source, source_of
-from storages.places import LocalPlace, archive, quarantine
+from storages.place_contract import Place
+from storages.places import archive, quarantine
 
 Row = TypeVar("Row", bound=Model)
 BLOCK = 1 << 20
@@ -30,12 +31,19 @@ class Copy:
     """A file of a place of ours that had the same content; `words` are for people."""
 
     words: str
-    place: LocalPlace
+    place: Place
     path: str
 
 
+def repaired(path: str) -> str:
+    """Where a proven copy lies until it has the place of what is spoiled."""
+    return f"{path}.repaired"
+
+
 def whole_copies(row: Check, *, digest: str, kind: str) -> Iterator[Copy]:
-    """What had this digest when it was stored: held bytes first, then versions."""
+    """What a repair that was killed left behind; then what had this digest: held bytes first, then versions."""
+    path = row.version.path if row.version is not None else row.conflict.path if row.conflict is not None else ""
+    yield Copy("a repair that was not finished", archive() if row.version is not None else quarantine(), repaired(path))
     held = Conflict.objects.exclude(path="").filter(digest=digest, purged_at=None)
     for path, placed in _but(held, row.conflict_id).order_by("-pk").values_list("path", "placement__kind")[:MOST]:
         if (placed in PACKED_KINDS) == (kind == DigestOf.MANIFEST):

@@ -18,12 +18,12 @@ from importer.core.checks import WRONG, CheckState
 from importer.core.manifest import Member
 from importer.models import Check, Event
 from importer.pipeline import checked
-from importer.pipeline.copies import Archives, Broken, Good, Sources, jobs_of, of_its_members, whole_copies
+from importer.pipeline.copies import Archives, Broken, Good, Sources, jobs_of, of_its_members, repaired, whole_copies
 from importer.pipeline.packing import SMALL, member_info
-from importer.pipeline.roots import place_of, sight_of
+from importer.pipeline.roots import WITNESSES, place_of, sight_of
 from importer.pipeline.sights import RootAway, Sight, Stored, compared
 from storages.errors import PlaceError, explained
-from storages.places import LocalPlace, Staged
+from storages.place_contract import Place, Staged
 
 NOT_OURS = "These bytes are not ours: put them back at their source, or import them again."
 NO_COPY = "No good copy is left in quarantine, in another version or at the source: take it from a backup."
@@ -43,7 +43,7 @@ def repair(check_id: int, *, who: str, now: datetime) -> str:
     stored = checked.stored(Check.objects.filter(pk=row.pk))[0]
     try:
         # Looked at anew: it may have come back, or its place may be away.
-        sight = sight_of(row.root, checked.witnesses(row.root, most=20))
+        sight = sight_of(row.root, checked.witnesses(row.root, most=WITNESSES), now=now)
         found = sight.read(stored)
         if found.state == CheckState.OK:
             checked.tell([(stored, found)], now=now, read=True)
@@ -63,12 +63,12 @@ def _row(check_id: int) -> Check:
     return row
 
 
-def _put_back(row: Check, stored: Stored, place: LocalPlace) -> str:
+def _put_back(row: Check, stored: Stored, place: Place) -> str:
     with ExitStack() as stack:
         for words, staged in _candidates(row, stored, place, stack):
             try:
                 if staged is not None and _is_right(staged, stored):
-                    place.replace(staged)
+                    _replace(place, staged, stored.path)
                     return words
             finally:
                 if staged is not None:
@@ -76,7 +76,18 @@ def _put_back(row: Check, stored: Stored, place: LocalPlace) -> str:
     raise CannotRepair(NO_COPY)
 
 
-def _candidates(row: Check, stored: Stored, place: LocalPlace, stack: ExitStack) -> Iterator[tuple[str, Staged | None]]:
+def _replace(place: Place, staged: Staged, path: str) -> None:
+    """Beside the spoiled bytes first: killed at any moment, what is proven good lies whole under one of the names."""
+    beside = repaired(path)
+    place.delete(beside)
+    staged.path = beside
+    place.publish([staged])
+    place.delete(path)
+    place.publish([place.stage_from(place, beside, to=path)])
+    place.delete(beside)
+
+
+def _candidates(row: Check, stored: Stored, place: Place, stack: ExitStack) -> Iterator[tuple[str, Staged | None]]:
     """Whole copies, then what can be put together; each under a temporary name of the place."""
     for copy in whole_copies(row, digest=stored.digest, kind=stored.digest_of):
         yield copy.words, _copied(place, stored, Good(copy.words, partial(copy.place.open, copy.path), stored.digest))
@@ -96,7 +107,7 @@ def _source_path(row: Check) -> str:
     return next((member.source for member in manifest.from_lines(lines)), "") if lines else ""
 
 
-def _copied(place: LocalPlace, stored: Stored, good: Good) -> Staged | None:
+def _copied(place: Place, stored: Stored, good: Good) -> Staged | None:
     staged = place.stage(stored.path)
     try:
         with explained("place"):
@@ -112,7 +123,7 @@ def _copied(place: LocalPlace, stored: Stored, good: Good) -> Staged | None:
     return staged
 
 
-def _packed(row: Check, stored: Stored, place: LocalPlace, stack: ExitStack) -> tuple[str, Staged]:
+def _packed(row: Check, stored: Stored, place: Place, stack: ExitStack) -> tuple[str, Staged]:
     """The archive, made again of members that are right wherever they lie."""
     members = list(manifest.from_lines(stored.lines))
     archives = Archives(list(of_its_members(row)), stack)
@@ -153,6 +164,7 @@ def _write(staged: Staged, members: Sequence[tuple[Member, Good]]) -> None:
 
 
 def _is_right(staged: Staged, stored: Stored) -> bool:
+    assert staged.temporary is not None  # noqa: S101  narrows: `stage` made it
     with staged.temporary.open("rb") as stream:
         right = staged.temporary.stat().st_size == stored.size
         # Another run of zipfile may order its bytes in another way; its members are what counts.

@@ -1,6 +1,6 @@
 """Whether a place is the one that it was: a mount that is away is never a deletion, and an empty folder proves nothing.
 
-A place of our own carries a mark, the file `.pratique-place`; a storage, where we write nothing, is known by the
+A place of our own carries a mark (`storages.marks`); a storage, where we write nothing, is known by the
 identity of its disk or bucket. Where these say nothing, some of the files that are to lie there speak for it.
 """
 
@@ -16,16 +16,17 @@ from importer.models import CheckedRoot, Event
 from importer.pipeline.sights import PATIENCE, OwnBytes, References, RootAway, Sight, Stored, print_of
 from storages.deadline import within
 from storages.errors import PlaceError
-from storages.models import ExternalStorage
-from storages.places import MARK, LocalPlace, archive, quarantine
+from storages.marks import check_mark
+from storages.models import ExternalStorage, KnownPlace, Ours
+from storages.place_contract import Place
+from storages.places import archive, quarantine
 from storages.stores import StoreAway, StoreConfig, StoreError, store_for
 
 # Files that speak for a place.
 WITNESSES = 20
 SYSTEM = "system"
 
-NO_MARK = "Its mark ({mark}) and all of {count:,} files that were looked for are not there: is the disk mounted?"
-OTHER_MARK = "Its mark ({mark}) is another installation's: is the right disk mounted?"
+NOTHING_THERE = "None of {count:,} files that were looked for is there: is the disk mounted?"
 OTHER_DISK = (
     "This is not the disk or bucket that was there before: is the right one mounted? If everything was moved here as a "
     "whole, say so with move_storage."
@@ -43,14 +44,14 @@ def roots() -> list[CheckedRoot]:
     return list(CheckedRoot.objects.select_related("storage").order_by("pk"))
 
 
-def place_of(root: CheckedRoot) -> LocalPlace:
+def place_of(root: CheckedRoot) -> Place:
     return archive() if root.place == Lies.ARCHIVE else quarantine()
 
 
-def sight_of(root: CheckedRoot, witnesses: Sequence[Stored]) -> Sight:
+def sight_of(root: CheckedRoot, witnesses: Sequence[Stored], *, now: datetime) -> Sight:
     """For looking at what lies there. Raises RootAway where it is not the place that it was."""
     if root.storage is None:
-        return _own(root, witnesses)
+        return _own(root, witnesses, now=now)
     try:
         config = references.config_for(root.storage)
         return _storage(root, root.storage, config, witnesses)
@@ -58,50 +59,24 @@ def sight_of(root: CheckedRoot, witnesses: Sequence[Stored]) -> Sight:
         raise RootAway(str(error)) from error
 
 
-def _own(root: CheckedRoot, witnesses: Sequence[Stored]) -> Sight:
-    sight = OwnBytes(place_of(root))
+def _own(root: CheckedRoot, witnesses: Sequence[Stored], *, now: datetime) -> Sight:
+    sight, name = OwnBytes(place_of(root)), Ours(root.place)
     try:
-        mark = within(PATIENCE, lambda: _mark(sight.place), about=("mark", sight.place))
-        if mark and root.token in {"", mark}:
-            _known_by(root, mark)
-        elif witnesses and not within(PATIENCE, lambda: _is_there(sight, witnesses), about=("look", sight.place)):
-            raise RootAway((OTHER_MARK if mark else NO_MARK).format(mark=MARK, count=len(witnesses)))
-        elif witnesses:
-            _known_by(root, mark or _made_mark(sight.place))
+        # Asked in time first: a mount whose server died answers nobody.
+        within(PATIENCE, sight.place.mark, about=("mark", sight.place))
+        if not witnesses:
+            return sight
+        known = KnownPlace.objects.filter(name=name).exists()
+        if not known and not within(PATIENCE, lambda: _is_there(sight, witnesses), about=("look", sight.place)):
+            raise RootAway(NOTHING_THERE.format(count=len(witnesses)))
+        check_mark(name, sight.place, now=now)
     except (StoreAway, PlaceError) as error:
         raise RootAway(str(error)) from error
     return sight
 
 
-def _known_by(root: CheckedRoot, mark: str) -> None:
-    if mark != root.token:
-        root.token = mark
-        CheckedRoot.objects.filter(pk=root.pk).update(token=mark)
-
-
-def _made_mark(place: LocalPlace) -> str:
-    """Of a place that was filled before there were marks, or lost its own. One that cannot be written to goes on
-    without: its files speak for it."""
-    try:
-        place.mark()
-        return _mark(place)
-    except (PlaceError, OSError):
-        return ""
-
-
 def _is_there(sight: Sight, witnesses: Sequence[Stored]) -> bool:
     return any(sight.look(one).state not in {CheckState.MISSING, CheckState.UNREADABLE} for one in witnesses)
-
-
-def _mark(place: LocalPlace) -> str:
-    """Empty where there is none."""
-    try:
-        with place.open(MARK) as stream:
-            return stream.read(32).decode("ascii", "replace").strip()
-    except FileNotFoundError:
-        return ""
-    except OSError as error:
-        raise RootAway(f"It cannot be read: {error.strerror}.") from error
 
 
 def _storage(root: CheckedRoot, storage: ExternalStorage, config: StoreConfig, witnesses: Sequence[Stored]) -> Sight:

@@ -16,7 +16,7 @@ from importer.core.manifest import Member
 from importer.core.names import shown
 from storages.deadline import within
 from storages.errors import PlaceError
-from storages.places import LocalPlace
+from storages.place_contract import Place
 from storages.stores import (
     BadKey,
     Changed,
@@ -93,7 +93,7 @@ class Sight(Protocol):
 class OwnBytes:
     """Archive and quarantine."""
 
-    place: LocalPlace
+    place: Place
 
     def look(self, stored: Stored) -> Found:
         try:

@@ -117,7 +117,7 @@ def run(root: CheckedRoot, *, due: Due, budget: Budget, now: Callable[[], dateti
     checked.enrol(root, now=start)
     wrong = _wrong(root)
     try:
-        sight = sight_of(root, checked.witnesses(root, most=WITNESSES))
+        sight = sight_of(root, checked.witnesses(root, most=WITNESSES), now=start)
         came_back(root, now=now())
         tally.ended = (
             _look(root, sight, due, budget, tally, start=start, now=now)

@@ -177,8 +177,8 @@ def test_a_sample_is_what_was_not_read_for_longest(papers, capsys):
 
 
 def test_no_query_is_made_for_a_single_file(project, places, tmp_path, clock, django_assert_max_num_queries):
-    for number in range(80):
+    for number in range(120):
         put(tmp_path / "in" / "S" / "E" / "A" / f"{number}.bin", b"x" * (number + 1))
     imported(project, tmp_path / "in")
-    with django_assert_max_num_queries(45):
-        assert once(clock).read == 80
+    with django_assert_max_num_queries(60):
+        assert once(clock).read == 120
