@@ -13,6 +13,7 @@ from hierarchy.errors import NotAllowed, Refused
 from hierarchy.models import Group, Project
 from hierarchy.selectors import Actor
 from importer.models import Event
+from importer.moving import looked_into, settle_in
 from importer.storage_address import (
     Address,
     checked_address,
@@ -231,7 +232,8 @@ def _said(changes: Mapping[str, Any]) -> list[str]:
 
 def move(storage_id: int, bucket: str = "", *, actor: Actor, who: str, now: datetime) -> ExternalStorage:
     """Says that everything was moved as a whole: to another bucket or folder, or, without one, to another disk under
-    the same name. What was imported from it is found there by the same keys. Raises NotAllowed or Refused.
+    the same name. What was imported from it is found there by the same keys, which is tried on some of it first. Raises
+    NotAllowed or Refused.
     """
     kept = kept_by(storage_id, actor)
     address = checked_address(replace(address_of(kept), bucket=bucket or kept.bucket))
@@ -240,10 +242,11 @@ def move(storage_id: int, bucket: str = "", *, actor: Actor, who: str, now: date
     if kept.provider is not None:
         check_on(kept.provider, address)
     changes = {"bucket": address.bucket, "moved": kept.moved + 1, "identity": "", **_unchecked(now)}
-    before = kept.address
+    before, found = kept.address, looked_into(kept, address.bucket)
     with transaction.atomic():
         _apply(kept, changes)
-        _about(kept, "storage moved", who=who, now=now, detail=f"from {before} to {kept.address}")
+        settle_in(kept, found)
+        _about(kept, "storage moved", who=who, now=now, detail=f"from {before} to {kept.address}{found.words}")
     return kept
 
 

@@ -162,7 +162,7 @@ def members_of(stream: IO[bytes]) -> list[Member] | None:
     try:
         with zipfile.ZipFile(stream) as packed:
             return [_member(packed, info) for info in packed.infolist()]
-    except OSError:
+    except (OSError, PlaceError):
         raise
     except Exception:  # noqa: BLE001
         return None
@@ -172,7 +172,7 @@ def _member(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     try:
         with packed.open(info) as member:
             return Member(info.filename, info.file_size, digest_of(member))
-    except OSError:
+    except (OSError, PlaceError):
         raise
     except Exception:  # noqa: BLE001
         return Member(info.filename, info.file_size, "")
