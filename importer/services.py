@@ -150,7 +150,8 @@ def _new_job(request: ImportRequest, checked: Checked, *, actor: User | None, no
         prefixes=checked.prefixes,
         transfer=checked.way.transfer,
         delete_source=checked.way.delete_source,
-        checksum=request.checksum,
+        # What is to be taken away is read, whatever its size and time say.
+        checksum=request.checksum or checked.way.delete_source == DeleteSource.ON_SUCCESS,
         who=request.who,
         actor=actor,
         rules=chosen.name,

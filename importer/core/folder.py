@@ -11,6 +11,7 @@ import pickle
 import stat
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, Self
 
@@ -273,6 +274,17 @@ class Opener:
         if self._archive is not None:
             self._archive[1].close()
         self._archive = None
+
+    def unlink(self, path: str) -> None:
+        """Raises Vanished, NotPlain or OSError."""
+        *folders, name = raw(path).split(b"/")
+        os.unlink(name, dir_fd=self._folder(folders))
+
+    def rmdir(self, folder: tuple[bytes, ...]) -> None:
+        """If it is empty; what is not, or may not be removed, stays."""
+        with suppress(OSError, Vanished, NotPlain):
+            above = self._folder(list(folder[:-1]))
+            os.rmdir(folder[-1], dir_fd=above)
 
     def look(self, path: str) -> Iterator[Entry]:
         """What lies there now: the file, everything below the folder, the archive's member, or nothing when it is gone.

@@ -26,6 +26,13 @@ class DeleteSource(StrEnum):
     ON_SUCCESS = "on_success"
 
 
+class Removal(StrEnum):
+    """What became of a source that was to be removed after a proven import."""
+
+    REMOVED = "removed"
+    KEPT = "kept"
+
+
 class Zip(StrEnum):
     """DEFAULT packs series unless there is a reason not to; SAID is a rule's own `zip: true`, OFF its `zip: false`."""
 

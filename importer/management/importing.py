@@ -45,7 +45,12 @@ def add_settings(parser: ArgumentParser, *, transfer: str, acknowledge: str, che
     parser.add_argument("--limit", type=int, metavar="N", help="look at the first N files only")
     parser.add_argument("--transfer", default=Transfer.AUTO, choices=[t.value for t in Transfer], help=transfer)
     parser.add_argument("--acknowledge", action="store_true", help=acknowledge)
-    parser.add_argument("--delete-source", default=DeleteSource.NEVER, choices=[d.value for d in DeleteSource])
+    parser.add_argument(
+        "--delete-source",
+        default=DeleteSource.NEVER,
+        choices=[d.value for d in DeleteSource],
+        help="on_success: when all of it is stored, or equal to what is, and that was read again",
+    )
     parser.add_argument("--checksum", action="store_true", help=checksum)
     parser.add_argument("--dry-run", action="store_true", help="plan, report, write nothing")
     for name, flag in NOT_BUILT.items():
@@ -63,8 +68,6 @@ def check_settings(options: dict[str, Any]) -> None:
     for name, flag in NOT_BUILT.items():
         if options[name]:
             refuse(f"{flag} is not built yet: leave it out.")
-    if options["delete_source"] != DeleteSource.NEVER:
-        refuse("--delete-source on_success is not built yet: leave it out.")
     if options["limit"] is not None and options["limit"] < 1:
         refuse("--limit takes a number above 0.")
 
@@ -87,6 +90,7 @@ def request_asked(options: dict[str, Any], *, label: str) -> dict[str, Any]:
 def settings_asked(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "transfer": Transfer(options["transfer"]),
+        "delete_source": DeleteSource(options["delete_source"]),
         "checksum": options["checksum"],
         "strategy": Strategy(options["conflict_strategy"]) if options["conflict_strategy"] else None,
         "uid_scope": UidScope(options["uid_scope"]) if options["uid_scope"] else None,

@@ -8,7 +8,7 @@ from django.db.models import CheckConstraint, Q, UniqueConstraint
 
 from hierarchy.models import Project
 from importer.core.states import FINAL, JOB_NEXT, JobStatus, MissingMeta, SourceKind, Strategy, UidScope
-from importer.core.transfer_rules import DeleteSource, Transfer
+from importer.core.transfer_rules import DeleteSource, Removal, Transfer
 from importer.models.status import status_known
 
 Choices = SourceKind | Strategy | UidScope | MissingMeta | JobStatus | Transfer | DeleteSource
@@ -49,6 +49,9 @@ class ImportJob(Leased):
     checksum = models.BooleanField(default=False)
     transfer = models.CharField(max_length=9, choices=choices(Transfer), default=Transfer.AUTO)
     delete_source = models.CharField(max_length=10, choices=choices(DeleteSource), default=DeleteSource.NEVER)
+    # Of a source that is to be removed: what became of it, and in words why. Empty until then.
+    removal = models.CharField(max_length=8, blank=True, default="")
+    removal_words = models.TextField(blank=True, default="")
     # The run of a schedule: of each there is one at a time (`schedule_runs_once_at_a_time`).
     schedule = models.ForeignKey(
         "importer.ImportSchedule", on_delete=models.SET_NULL, null=True, blank=True, related_name="runs"
@@ -141,6 +144,11 @@ class ImportJob(Leased):
             CheckConstraint(
                 condition=Q(delete_source__in=[d.value for d in DeleteSource]), name="job_delete_source_known"
             ),
+            CheckConstraint(
+                condition=Q(removal="")
+                | Q(removal__in=[r.value for r in Removal], delete_source=DeleteSource.ON_SUCCESS),
+                name="job_removal_was_asked_for",
+            ),
             CheckConstraint(condition=Q(strategy__in=[s.value for s in Strategy]), name="job_strategy_known"),
             CheckConstraint(condition=Q(uid_scope__in=[s.value for s in UidScope]), name="job_uid_scope_known"),
             CheckConstraint(
@@ -150,6 +158,9 @@ class ImportJob(Leased):
         indexes: ClassVar = [
             models.Index(fields=["status"], condition=~Q(status__in=sorted(FINAL)), name="job_live"),
             models.Index(fields=["project", "-id"], name="job_by_project"),
+            models.Index(
+                fields=["id"], condition=Q(delete_source=DeleteSource.ON_SUCCESS, removal=""), name="job_keeps_source"
+            ),
             models.Index(fields=["schedule", "-id"], condition=Q(schedule__isnull=False), name="job_by_schedule"),
         ]
 

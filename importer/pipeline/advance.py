@@ -11,7 +11,7 @@ from django.db.models import F, Q
 from importer.core.folder import SourceAway
 from importer.core.states import FINAL, ChunkStatus, JobStatus, Work
 from importer.models import Chunk, ImportJob, StaleTransition, move_to
-from importer.pipeline import chunks, intents, leases
+from importer.pipeline import chunks, intents, leases, removal
 from importer.pipeline.chunks import SYSTEM
 from importer.pipeline.compare import compare
 from importer.pipeline.extract import extract, poison
@@ -52,6 +52,8 @@ class Step(Enum):
 def advance(job_id: int, *, worker: Worker) -> Step:
     """Does one step. A broken world pauses the job; a fault of ours ends it as failed, with the reason."""
     job = ImportJob.objects.select_related("project__group", "storage").filter(pk=job_id).first()
+    if job is not None and removal.due(job):
+        return _remove(job, worker)
     if job is None or job.status in FINAL or job.status == JobStatus.PLANNED:
         return Step.ENDED
     try:
@@ -61,6 +63,19 @@ def advance(job_id: int, *, worker: Worker) -> Step:
     except (LostLease, Stopped, StaleTransition) as error:
         log.info("job=%s gave way: %s", job_id, type(error).__name__)
     return Step.DID
+
+
+def _remove(job: ImportJob, worker: Worker) -> Step:
+    """After the end of the import, whose result it never changes. What is away now is tried again by the sweeper."""
+    lease = leases.take(job, worker)
+    if lease is None:
+        return Step.ENDED
+    with leases.kept(lease, worker):
+        try:
+            removal.remove_sources(job, lease, worker=worker)
+        except (SourceAway, PlaceError, LostLease, Stopped) as error:
+            log.info("job=%s keeps its source for now: %s", job.pk, type(error).__name__)
+    return Step.ENDED
 
 
 def _step(job: ImportJob, worker: Worker) -> Step:
@@ -190,9 +205,10 @@ def fail(job: ImportJob, error: Exception, *, worker: Worker) -> None:
 
 
 def live_jobs() -> list[int]:
-    """Jobs that are neither ended nor waiting for an approval, oldest first."""
+    """Jobs that are neither ended nor waiting for an approval, and those whose source is to go, oldest first."""
     over = Q(status__in=sorted(FINAL)) | Q(status=JobStatus.PLANNED)
-    return list(ImportJob.objects.exclude(over).order_by("id").values_list("id", flat=True))
+    live = ImportJob.objects.filter(~over | removal.DUE)
+    return list(live.order_by("id").values_list("id", flat=True))
 
 
 def ask_to_cancel(job: ImportJob, *, who: str, worker: Worker) -> None:

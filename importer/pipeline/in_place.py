@@ -23,6 +23,7 @@ from importer.pipeline.rules import rule_of
 from importer.pipeline.sources import Source
 from importer.pipeline.store_source import StoreSource
 from storages.errors import PlaceAway
+from storages.links import stage_link
 from storages.models import ExternalStorage
 
 
@@ -119,7 +120,7 @@ def refer(
             packed.bad.append((item.pk, str(bad.outcome), bad.reason))
     packed.members.sort()
     if way.transfer == Transfer.SYMLINK and packed.members and not packed.held and job.storage is not None:
-        packed.staged = packed.place.stage_link(packed.path, to=target_of(job.storage, packed.members[0]))
+        packed.staged = stage_link(packed.place, packed.path, to=target_of(job.storage, packed.members[0]))
     return packed
 
 

@@ -18,6 +18,7 @@ from importer.pipeline.leases import Lease
 from importer.pipeline.packing import Packed, begun
 from importer.pipeline.reading import CHANGED, UNOPENED, why
 from importer.pipeline.sources import Source
+from storages.links import stage_same
 
 NOT_LINKED = "Not linked: the file system refuses a second name for it (another mount, or another owner): choose copy"
 
@@ -44,7 +45,7 @@ def _linked(packed: Packed, item: Item, job: ImportJob) -> Bad | None:
             if (found.st_size, modified(found)) != (item.size, item.mtime_ns):
                 return CHANGED
             try:
-                packed.staged = packed.place.stage_same(packed.path, handle=handle)
+                packed.staged = stage_same(packed.place, packed.path, handle=handle)
             except OSError:
                 return Bad(Outcome.FAILED, NOT_LINKED)
     except UNOPENED as error:
