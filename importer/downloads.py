@@ -7,12 +7,14 @@ from django.http import Http404, StreamingHttpResponse
 from importer import report
 from importer.models import ImportJob
 from importer.plan_csv import plan_csv
+from importer.vanished import vanished_csv
 
 CSV, JSON_LINES = "text/csv; charset=utf-8", "application/jsonl; charset=utf-8"
 Writers = Mapping[str, tuple[str, Callable[[ImportJob], Iterator[str]]]]
 AUDIT: Writers = {"csv": (CSV, report.audit_csv), "jsonl": (JSON_LINES, report.audit_jsonl)}
 CONFLICTS: Writers = {"csv": (CSV, report.conflict_csv), "jsonl": (JSON_LINES, report.conflict_jsonl)}
 PLAN: Writers = {"csv": (CSV, plan_csv)}
+VANISHED: Writers = {"csv": (CSV, vanished_csv)}
 
 
 def download(job: ImportJob, writers: Writers, *, ending: str, name: str) -> StreamingHttpResponse:

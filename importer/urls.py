@@ -10,6 +10,7 @@ from importer import (
     rule_set_views,
     rule_views,
     storage_folder_views,
+    vanished_views,
     views,
 )
 
@@ -29,6 +30,7 @@ urlpatterns = [
     path("imports/<int:job_id>/plan/select", plan_views.plan_select, name="plan-select"),
     path("imports/<int:job_id>/plan/approve", plan_views.plan_approve, name="plan-approve"),
     path("imports/<int:job_id>/plan/report", plan_views.plan_report, name="plan-report"),
+    path("imports/<int:job_id>/vanished/", vanished_views.import_vanished, name="import-vanished"),
     path("imports/<int:job_id>/report", views.import_report, name="import-report"),
     path("imports/<int:job_id>/conflict-report", views.import_conflict_report, name="import-conflict-report"),
     path("schedules/", include("importer.schedule_urls")),

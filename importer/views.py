@@ -21,6 +21,7 @@ from importer.fragments import files_context, live_context, polled, with_progres
 from importer.instances import header_of, picture_of, stored
 from importer.models import ImportJob, Item
 from importer.paging import paged
+from importer.vanished import gone_rows, with_files
 
 FILTER_WORDS = (
     ("", "All"),
@@ -31,7 +32,7 @@ FILTER_WORDS = (
     ("failed", "Failed"),
     ("cancelled", "Cancelled"),
 )
-CONFLICTS_SHOWN = 5
+CONFLICTS_SHOWN = VANISHED_SHOWN = 5
 # Pixels; the smallest picture that is kept.
 SMALL = 256
 # Seconds: bytes at a source may change, and a reader may lose the right to look.
@@ -60,8 +61,9 @@ def imports(request: HttpRequest) -> HttpResponse:
 
 def visible_job(request: HttpRequest, job_id: int) -> ImportJob:
     """Raises Http404 also for a job of a project that the reader may not see: its existence is nobody's business."""
-    jobs = page_queries.visible_jobs(request.user).select_related("rerun_of").defer(None)
-    return get_object_or_404(jobs.defer("rules_version__text"), pk=job_id)
+    jobs = page_queries.visible_jobs(request.user).select_related("rerun_of", "storage", "schedule").defer(None)
+    unread = ("rules_version__text", "storage__credentials", "schedule__rules_text")
+    return get_object_or_404(jobs.defer(*unread), pk=job_id)
 
 
 @require_safe
@@ -74,6 +76,7 @@ def import_page(request: HttpRequest, job_id: int) -> HttpResponse:
         "reasons": page_queries.reasons(job),
         "events": page_queries.events_of(job),
         "conflicts": page_queries.conflicts_of(job, step=CONFLICTS_SHOWN),
+        "gone": with_files(list(gone_rows(job)[:VANISHED_SHOWN])) if job.vanished else [],
     }
     return render(request, "importer/import.html", context)
 

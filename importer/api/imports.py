@@ -38,7 +38,7 @@ from importer.api.import_serializers import (
 from importer.core.progress import progress
 from importer.core.states import JobStatus, Level, MissingMeta, SourceKind, Strategy, UidScope
 from importer.core.transfer_rules import Transfer
-from importer.downloads import AUDIT, CONFLICTS, PLAN, Writers, download
+from importer.downloads import AUDIT, CONFLICTS, PLAN, VANISHED, Writers, download
 from importer.models import ImportJob
 from importer.plan_queries import ROOT, PlanChoice
 from importer.plan_tree import At, head, listing
@@ -205,6 +205,11 @@ class Imports(ListModelMixin, RetrieveModelMixin, GenericViewSet[ImportJob]):
     def conflict_report(self, request: Request, pk: str) -> StreamingHttpResponse:  # noqa: ARG002
         """`?format=csv` (the default) or `jsonl`, one row per conflict ever detected."""
         return self._report(CONFLICTS, name="conflicts")
+
+    @action(detail=True, methods=["get"])
+    def vanished(self, request: Request, pk: str) -> StreamingHttpResponse:  # noqa: ARG002
+        """CSV: what earlier imports met in the storage and this one did not."""
+        return self._report(VANISHED, name="vanished")
 
     def _report(self, writers: Writers, *, name: str) -> StreamingHttpResponse:
         return download(self.get_object(), writers, ending=self.request.query_params.get("format", "csv"), name=name)

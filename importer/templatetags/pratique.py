@@ -33,6 +33,7 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
                 "import",
                 "import-new",
                 "import-conflicts",
+                "import-vanished",
                 "item",
                 "plan",
                 "schedules",

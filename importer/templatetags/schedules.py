@@ -1,4 +1,4 @@
-"""What the pages of schedules show in the same way."""
+"""What the pages of schedules, and of imports from storages, show in the same way."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django import template
 
 from importer import schedule_words
 from importer.core.transfer_rules import Transfer
-from importer.models import ImportSchedule
+from importer.models import ImportJob, ImportSchedule
 from importer.schedule_words import transfer_said
 
 register = template.Library()
@@ -24,6 +24,6 @@ def folder_name(key: str) -> str:
 
 
 @register.filter
-def transfer_words(schedule: ImportSchedule) -> str:
-    """What becomes of the bytes; what is not said depends on the storage."""
-    return transfer_said(Transfer(schedule.transfer), schedule.storage)
+def transfer_words(asked: ImportSchedule | ImportJob) -> str:
+    """What becomes of the bytes of a storage's files; what is not said depends on the storage."""
+    return transfer_said(Transfer(asked.transfer), asked.storage) if asked.storage else ""
