@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from hierarchy.models import Group, Project
+from hierarchy.models import FileVersion, Group, Project
 from importer import tasks
 from importer.models import ImportJob
 from importer.tests.factories import make_job
 from importer.tests.pipeline.drive import imported, instance, leftovers, put, put_series, start, tree, until, worker
+from storages.models import ExternalStorage, StorageProvider
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,7 +85,10 @@ REFUSED = {
     "fail fast": ["--fail-fast", "5%"], "profile": ["--deidentify", "p"],
     "by reference": ["--transfer", "reference"], "hardlink": ["--transfer", "hardlink"],
     "symlink": ["--transfer", "symlink"], "move": ["--transfer", "move"],
-    "removing the source": ["--delete-source", "on_success"],
+    "removing what is referred to": [
+        "--transfer", "reference", "--acknowledge", "--delete-source", "on_success",
+    ],
+    "agreeing to nothing": ["--acknowledge"],
     "no file at all": ["--limit", "0"],
     "no worker": ["--workers", "0"], "too many": ["--workers", "65"],
     "a report of no kind": ["--report", "r.txt"],
@@ -103,7 +107,65 @@ def test_what_is_refused_exits_with_two_and_leaves_nothing(source, words):
     assert code("import_folder", *path, *words, *project) == 2
 
     assert not ImportJob.objects.exists()
+    assert not StorageProvider.objects.exists()
+    assert not ExternalStorage.objects.exists()
     assert Project.objects.count() == Group.objects.count() == 1
+
+
+def test_by_reference_a_folder_becomes_a_provider_once_somebody_has_agreed(source, places, capsys):
+    with pytest.raises(CommandError, match="only home of the data"):
+        call_command("import_folder", str(source), "--transfer", "reference", "--project", "lab/Brain")
+    assert run(source, "--transfer", "reference", "--acknowledge") == 0
+    storage = ExternalStorage.objects.select_related("provider").get()
+    assert (storage.label, storage.kind, storage.bucket, storage.acknowledged_by) == ("in", "fs", str(source), "system")
+    assert (storage.provider.label, storage.provider.address) == ("in", str(source))
+    assert FileVersion.objects.get().storage == storage
+    assert not places.archive.exists() or not any(places.archive.rglob("*.zip"))
+
+    put_series(source / "b", 2, study=2)
+    assert run(source / "b", "--transfer", "reference") == 0
+    assert ExternalStorage.objects.count() == StorageProvider.objects.count() == 1
+    assert ImportJob.objects.latest("id").prefixes == ["b/"]
+    assert sorted(FileVersion.objects.values_list("path", flat=True)) == ["a/", "b/"]
+
+
+def test_only_an_admin_declares_a_folder_and_whoever_may_import_uses_it(source, people):
+    words = ["--transfer", "reference", "--acknowledge"]
+    assert run(source, *words, "--as", people.uploader.username) == 2
+    assert not StorageProvider.objects.exists()
+    assert run(source, *words, "--as", people.site_admin.username) == 0
+    assert run(source, *words, "--as", people.uploader.username) == 0
+    assert run(source, *words, "--as", people.viewer.username) == 2
+
+
+def test_a_folder_outside_the_roots_is_never_declared(source, settings):
+    settings.PRATIQUE_LOCAL_ROOTS = [Path("/nowhere")]
+    assert run(source, "--transfer", "reference", "--acknowledge") == 2
+    assert not StorageProvider.objects.exists()
+
+
+def test_a_rerun_of_an_import_by_reference_is_one(source):
+    assert run(source, "--transfer", "reference", "--acknowledge") == 0
+    assert code("rerun_import", ImportJob.objects.get().pk, "--workers", "1") == 0
+    again = ImportJob.objects.latest("id")
+    assert (again.transfer, again.skipped, again.storage.label) == ("reference", 2, "in")
+
+
+def test_a_moved_source_is_gone_and_a_linked_one_is_not(source, tmp_path):
+    rules = put(
+        tmp_path / "plain.yaml", b"- mappings: ['path = {subject.label}/{session.label}/*']\n  level: session\n"
+    )
+    for transfer, left in (("hardlink", 1), ("move", 0)):
+        folder = tmp_path / transfer
+        put(folder / "S" / transfer / "scan.nii", transfer.encode())
+        assert run(folder, "--transfer", transfer, "--rules", rules) == 0
+        assert len(list(folder.rglob("*.nii"))) == left
+
+
+def test_a_source_is_removed_after_success(source):
+    assert run(source, "--delete-source", "on_success") == 0
+    assert list(source.rglob("*")) == []
+    assert ImportJob.objects.get().removal == "removed"
 
 
 def test_a_refused_import_has_not_made_its_project_either(source):
