@@ -12,6 +12,7 @@ from importer.core.folder import NotPlain, SourceAway, Vanished
 from importer.core.members import NoRoom, Spoiled
 from importer.core.states import Outcome
 from importer.models import Conflict, Item
+from importer.pipeline.reading import StoreTrouble
 from importer.pipeline.sources import source_of
 from storages.errors import PlaceError
 from storages.places import archive, quarantine
@@ -60,7 +61,12 @@ def _slice_of(version: FileVersion, item: Item) -> int | None:
 def instance(item: Item, *, version: FileVersion | None) -> Iterator[BinaryIO]:
     """The bytes of one source file; what we hold is preferred to a source that may have changed. Raises NoPicture."""
     with ExitStack() as stack:
-        yield _opened(item, version, stack)
+        stream = _opened(item, version, stack)
+        try:
+            yield stream
+        except StoreTrouble as error:
+            # An object is opened by nobody before it is read.
+            raise NoPicture(Why.MISSING) from error
 
 
 def _opened(item: Item, version: FileVersion | None, stack: ExitStack) -> BinaryIO:
