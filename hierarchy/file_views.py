@@ -14,6 +14,7 @@ from hierarchy.downloads import download as downloaded
 from hierarchy.models import File, FileVersion
 from hierarchy.paging import keyset, number, sliced, words
 from hierarchy.pictures import DRAWN, HeaderRow, placeholder, slice_header, slice_picture, width_near
+from hierarchy.references import address_of
 from hierarchy.viewer import WIDTH, viewer
 from hierarchy.views import Crumb, above, crumb
 from storages.places import archive
@@ -59,6 +60,7 @@ def _about(version: FileVersion) -> dict[str, Any]:
         "newest": version.number == version.file.version,
         "crumbs": way_to(version.file),
         "is_dicom": version.file.type == page_queries.DICOM,
+        "lies": address_of(version.storage, version.path) if version.storage is not None else "",
     }
 
 

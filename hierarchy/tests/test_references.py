@@ -270,3 +270,16 @@ def test_a_look_says_which_way_it_is_wrong(stays):
     Path(stays.storage.bucket).rename(f"{stays.storage.bucket}-away")
     with pytest.raises(StoreAway):
         references.still_there(Reference(stays.storage, reference.members, packed=True))
+
+
+def test_the_page_says_where_it_lies_and_that_nobody_has_read_it(member, stays, single):
+    page = member.get(reverse("file", args=[stays.file_id])).content.decode()
+    assert f"{stays.storage.bucket}/series/" in page
+    assert "Its instances stay in the storage scans" in page
+    assert "Nobody has read all of them yet" in page
+    assert "not yet read" in page
+    fetched(member, single).getvalue()
+    page = member.get(reverse("file", args=[single.file_id])).content.decode()
+    assert f"{single.storage.bucket}/one.dcm" in page
+    assert "It stays in the storage scans" in page
+    assert "Nobody has read" not in page
