@@ -39,6 +39,10 @@
     }
   });
 
+  // On a narrow screen the sections scroll: the current one is in sight.
+  const section = document.querySelector(".nav [aria-current]");
+  if (section) section.parentElement.scrollLeft = section.offsetLeft - section.parentElement.clientWidth / 2;
+
   // What takes long says so, and is not sent twice.
   document.addEventListener("submit", (event) => {
     const button = event.target.matches("form[data-busy]") && event.submitter;

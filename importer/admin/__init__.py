@@ -1,5 +1,5 @@
 """Read-only pages for administrators; Django finds them here."""
 
-from importer.admin import jobs, review, rules
+from importer.admin import jobs, review, rules, storages
 
-__all__ = ["jobs", "review", "rules"]
+__all__ = ["jobs", "review", "rules", "storages"]
