@@ -45,7 +45,7 @@
 
   // What takes long says so, and is not sent twice.
   document.addEventListener("submit", (event) => {
-    const button = event.target.matches("form[data-busy]") && event.submitter;
+    const button = event.target.matches("form[data-busy]") ? event.submitter : null;
     if (!button?.dataset.busyWords) return;
     if (button.getAttribute("aria-disabled")) {
       event.preventDefault();
