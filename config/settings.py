@@ -206,6 +206,8 @@ LOGGING = {
         # pydicom writes tag values into its warnings: patient data never reaches a log.
         "pydicom": {"level": "CRITICAL"},
         "watchdog": {"level": "WARNING"},
+        # These write addresses with the names of objects, and at DEBUG what they sign with.
+        **{name: {"level": "WARNING"} for name in ("azure", "boto3", "botocore", "google", "msal", "urllib3")},
     },
 }
 HOST_NAME = socket.gethostname()

@@ -61,8 +61,8 @@ def explained(config: StoreConfig, *, of_object: bool = False, reading: bool = F
 
 
 def _of_answer(error: azure.HttpResponseError, *, of_object: bool, reading: bool) -> StoreError:
-    code, status = str(getattr(error, "error_code", None) or ""), error.status_code or 0
-    code = code.rpartition(".")[2]
+    said, status = getattr(error, "error_code", None) or "", error.status_code or 0
+    code = str(getattr(said, "value", said))
     if code in _ABOUT_ONE and of_object:
         known = _ABOUT_ONE[code]
         return type(known)(str(known))

@@ -44,6 +44,7 @@ _REFUSED = "The storage refuses this with the credentials given: whoever owns th
 _NO_BUCKET = "There is no bucket of this name there: check the bucket's name and the endpoint."
 _MISSING = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 _FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientCapacity"}
+_NO_NAMES = {"KeyTooLongError", "XMinioInvalidObjectName", "XMinioInvalidResourceName", "InvalidURI"}
 _MANY_REQUESTS, _SERVER = 429, 500
 
 
@@ -58,7 +59,11 @@ def explained(config: StoreConfig, *, of_object: bool = False, reading: bool = F
     except boto.ClientError as error:
         if reading and code_of(error) == "AccessDenied":
             raise Unreadable(CLOSED) from error
-        raise of_answer(error, of_object=of_object) from error
+        found = of_answer(error, of_object=of_object)
+        if reading and isinstance(found, BadKey):
+            # What a service cannot hold is not there.
+            found = Missing(MISSING)
+        raise found from error
     except boto.PaginationError as error:
         raise BadListing("The storage's pages do not lead on: its listing cannot be relied on.") from error
     except boto.ParamValidationError as error:
@@ -102,8 +107,8 @@ def _about_object(code: str) -> StoreError | None:
         return Changed(CHANGED)
     if code == "InvalidObjectState":
         return Unreadable(ARCHIVED)
-    if code == "KeyTooLongError":
-        return BadKey("The key is too long for this storage.")
+    if code in _NO_NAMES:
+        return BadKey("The storage cannot hold such a name.")
     return None
 
 
