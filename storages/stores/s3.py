@@ -17,7 +17,7 @@ from storages.stores.contract import Kind, Listed, StoreConfig
 from storages.stores.errors import CHANGED, TAKEN, BadListing, Changed, Missing, StoreAway, StoreDenied, Taken
 from storages.stores.network import GuardedAwsSession
 from storages.stores.objects import ObjectStore
-from storages.stores.patience import Passing, patiently
+from storages.stores.patience import Passing, asked_to_wait, patiently
 from storages.stores.s3_errors import code_of, explained
 from storages.stores.writing import Incoming, in_base64, md5_of
 
@@ -190,13 +190,17 @@ class S3Store(ObjectStore):
             self._ask("delete_object", Key=failed["Key"])
 
     def abort_leftovers(self, older_than: datetime) -> int:
-        asked = {"Bucket": self.config.bucket, "Prefix": self.prefix.decode()}
+        prefix = self.prefix.decode()
         with explained(self.config):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(**asked)
-            begun = [one for page in pages for one in page.get("Uploads", []) if one["Initiated"] < older_than]
-        for one in begun:
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.config.bucket, Prefix=prefix
+            )
+            found = [one for page in pages for one in page.get("Uploads", [])]
+        # Not every service heeds the prefix.
+        old = [one for one in found if one["Initiated"] < older_than and one["Key"].startswith(prefix)]
+        for one in old:
             self._abort(one["Key"], one["UploadId"])
-        return len(begun)
+        return len(old)
 
     def _ask(self, operation: str, **how: Any) -> Any:
         """The client's own operation."""
@@ -213,7 +217,7 @@ def client_of(config: StoreConfig) -> Any:
     secret = config.credentials
     signed = bool(secret) or config.from_machine
     how = Config(
-        retries={"mode": "standard", "max_attempts": patience.CLIENT_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": patience.CLIENT_ATTEMPTS},
         connect_timeout=patience.CONNECT_SECONDS, read_timeout=patience.READ_SECONDS,
         max_pool_connections=CONNECTIONS, tcp_keepalive=True,
         s3={"addressing_style": "path" if config.endpoint else "auto"},
@@ -230,6 +234,7 @@ def client_of(config: StoreConfig) -> Any:
     client = files.connection.meta.client
     # Older services insist on it, and the client sends it no more.
     client.meta.events.register("before-call.s3.DeleteObjects", _with_md5)
+    client.meta.events.register_first("needs-retry.s3", _heed)
     if not config.trusted:
         _guard(client, how)
     return client
@@ -237,6 +242,13 @@ def client_of(config: StoreConfig) -> Any:
 
 def _with_md5(params: dict[str, Any], **_: Any) -> None:
     params["headers"]["Content-MD5"] = in_base64(md5_of(params["body"]))
+
+
+def _heed(response: Any, attempts: int, **_: Any) -> float | None:
+    """A service that says how long it wants to be left alone is heeded: the client knows only Amazon's own header."""
+    headers = response[1].get("ResponseMetadata", {}).get("HTTPHeaders", {}) if response else {}
+    after = asked_to_wait(headers.get("retry-after"))
+    return min(after, patience.LONGEST_WAIT_SECONDS) if after and attempts < patience.CLIENT_ATTEMPTS else None
 
 
 def _guard(client: Any, how: Config) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as boto
+from urllib3.exceptions import HTTPError
 
 from storages.stores.contract import StoreConfig
 from storages.stores.errors import (
@@ -67,8 +68,8 @@ def explained(config: StoreConfig, *, of_object: bool = False, reading: bool = F
     except boto.PaginationError as error:
         raise BadListing("The storage's pages do not lead on: its listing cannot be relied on.") from error
     except boto.ParamValidationError as error:
-        raise BadKey("The storage's client takes no such key or bucket.") from error
-    except (boto.BotoCoreError, boto.HTTPClientError, ValueError) as error:
+        raise StoreAway("No bucket can have such a name: check it.") from error
+    except (boto.BotoCoreError, boto.HTTPClientError, HTTPError, OSError, ValueError) as error:
         raise of_way(error, config) from error
 
 
@@ -97,7 +98,7 @@ def _by_kind(code: str, status: int, after: float) -> StoreError:
         return StoreFull("No space left in the storage, or over its quota.")
     if status in {401, 403}:
         return StoreDenied(_REFUSED)
-    if status == _MANY_REQUESTS or status >= _SERVER:
+    if status == _MANY_REQUESTS or (status >= _SERVER and code != "NotImplemented"):
         return Passing(f"The storage cannot answer now ({status} {_plain(code)}).", after=after)
     return StoreAway(f"The storage answers {status} {_plain(code)}: check endpoint, region and bucket.")
 

@@ -54,7 +54,7 @@ def spot(request, tmp_path):
 
 @pytest.fixture
 def s3_spot(request, tmp_path):
-    return made("s3", request, tmp_path)
+    return made(getattr(request, "param", "s3"), request, tmp_path)
 
 
 def made(name, request, tmp_path):

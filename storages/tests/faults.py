@@ -39,6 +39,8 @@ class Fault:
     times: int = 1
     # So many matching requests pass unharmed first.
     after: int = 0
+    # Whether the server behind carries the request out all the same.
+    reaches: bool = True
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Proxy:
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def breaks(self, change, **how) -> None:
+        how.setdefault("reaches", not getattr(change, "instead", False))
         self.faults.append(Fault(change, **how))
 
     def count(self, method: str, about: str = "") -> int:
@@ -56,9 +59,14 @@ class Proxy:
 
 
 def says(status: int, body: str = "", **headers: str) -> Callable[[Answer], Answer]:
-    """Another answer instead of the server's; `Retry_After` becomes a header."""
+    """Another answer instead of the server's, which is not asked; `Retry_After` becomes a header."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lambda _answer: Answer(status, {"Content-Type": "application/xml", **named}, body.encode())
+
+    def change(_answer: Answer) -> Answer:
+        return Answer(status, {"Content-Type": "application/xml", **named}, body.encode())
+
+    change.instead = True
+    return change
 
 
 def cut(length: int) -> Callable[[Answer], Answer]:
@@ -93,8 +101,16 @@ def slow(seconds: float) -> Callable[[Answer], Answer]:
     return change
 
 
+def with_header(name: str, value: str) -> Callable[[Answer], Answer]:
+    def change(answer: Answer) -> Answer:
+        others = {k: v for k, v in answer.headers.items() if k.lower() != name.lower()}
+        return Answer(answer.status, {**others, name: value}, answer.body)
+
+    return change
+
+
 def with_etag(etag: str) -> Callable[[Answer], Answer]:
-    return lambda answer: Answer(answer.status, {**answer.headers, "ETag": f'"{etag}"'}, answer.body)
+    return with_header("ETag", f'"{etag}"')
 
 
 def with_body(change: Callable[[str], str]) -> Callable[[Answer], Answer]:
@@ -112,16 +128,19 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         proxy: Proxy = self.server.proxy
         proxy.asked.append((self.command, self.path))
         body = self._body()
-        answer = self._of_server(body)
+        fault = self._fault(proxy)
+        answer = self._of_server(body) if fault is None or fault.reaches else Answer(0, {}, b"")
+        answer = fault.change(answer) if fault else answer
+        self._send(answer)
+
+    def _fault(self, proxy: Proxy) -> Fault | None:
         for fault in proxy.faults:
             if fault.times and fault.method in {"", self.command} and re.search(fault.about, self.path):
-                if fault.after:
-                    fault.after -= 1
-                    continue
-                fault.times -= 1
-                answer = fault.change(answer)
-                break
-        self._send(answer)
+                if not fault.after:
+                    fault.times -= 1
+                    return fault
+                fault.after -= 1
+        return None
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on
 

@@ -24,7 +24,7 @@ from storages.stores import (
     writing,
 )
 from storages.tests import faults
-from storages.tests.faults import cut, proxy_before, reset, says, shorter, slow, with_body, with_etag
+from storages.tests.faults import cut, proxy_before, reset, says, shorter, slow, with_body, with_etag, with_header
 
 pytestmark = pytest.mark.service
 MANY = 10**6
@@ -133,7 +133,8 @@ class TestBrokenAnswers:
         there = store.stat("a")
 
         def moved(answer):
-            return faults.Answer(206, {**answer.headers, "Content-Range": "bytes 0-99/256000"}, self.CONTENT[:100])
+            answer.body = self.CONTENT[:100]
+            return with_header("Content-Range", "bytes 0-99/256000")(answer)
 
         proxy.breaks(moved, method="GET")
         assert store.read_at("a", 5, 100, expect=there) == self.CONTENT[5:105]
@@ -244,15 +245,12 @@ class TestListings:
     def test_a_listing_that_leads_in_circles_ends(self, store, proxy, s3_spot, monkeypatch):
         monkeypatch.setattr("storages.stores.s3.PAGE", 10)
         fill(s3_spot, 15)
-        proxy.breaks(
-            with_body(
-                lambda body: body.replace("<IsTruncated>false", "<IsTruncated>true").replace(
-                    "</IsTruncated>", "</IsTruncated><NextContinuationToken>round</NextContinuationToken>"
-                )
-            ),
-            about="list-type=2",
-            times=MANY,
-        )
+
+        def round_again(body):
+            on = "<IsTruncated>true</IsTruncated><NextContinuationToken>round</NextContinuationToken>"
+            return re.sub("<IsTruncated>.*</IsTruncated>(.*</NextContinuationToken>)?", on, body, flags=re.DOTALL)
+
+        proxy.breaks(with_body(round_again), about="list-type=2", times=MANY)
         with pytest.raises(StoreAway):
             listed(store)
 
@@ -327,7 +325,7 @@ class TestWriting:
     @pytest.mark.parametrize("fault", [says(503), reset, says(200, "")], ids=["busy", "reset", "lost"])
     def test_an_answer_that_gets_lost_does_not_make_it_taken(self, store, proxy, s3_spot, fault):
         """The first request was carried out; the client asks again and is told that something is there."""
-        proxy.breaks(fault, method="PUT")
+        proxy.breaks(fault, method="PUT", reaches=True)
         assert put(store, "a", b"content").size == 7
         assert s3_spot.store.read_at("a", 0, 7) == b"content"
 
@@ -346,6 +344,8 @@ class TestWriting:
         assert listed(s3_spot.store) == []
         assert s3_spot.store.abort_leftovers(timezone.now() + timedelta(days=1)) == 0
 
+    # Moto says of every upload that it was begun in 2010.
+    @pytest.mark.parametrize("s3_spot", ["strict-s3"], indirect=True)
     def test_uploads_that_nobody_finishes_are_swept_when_they_are_old(self, store, proxy, s3_spot):
         proxy.breaks(says(403, faults.EXPIRED), method="PUT", about="partNumber", times=MANY)
         proxy.breaks(says(403, faults.EXPIRED), method="DELETE", times=MANY)
@@ -360,13 +360,7 @@ class TestWriting:
 
     def test_a_service_that_knows_no_condition_is_asked_without_it(self, store, proxy, s3_spot):
         unknown = says(501, "<Error><Code>NotImplemented</Code></Error>")
-
-        def no_condition(answer):
-            # The request is carried out by the server behind: taken back before the refusal is told.
-            s3_spot.store.delete(["a"])
-            return unknown(answer)
-
-        proxy.breaks(no_condition, method="PUT", times=8)
+        proxy.breaks(unknown, method="PUT")
         assert put(store, "a").size == 5
         with pytest.raises(Taken):
             put(store, "a")
