@@ -121,7 +121,8 @@ def _bad(facts: "_Facts") -> Bad:
 def _taken(rule: Rule, facts: "_Facts", zone: ZoneInfo) -> Taken | Bad:
     if rule.beside_dicom:
         mapped = values.mapped_of(_fixed(rule, {}), Mapped(), zone=zone)
-        return Taken(rule=rule, way=Way.BESIDE, mapped=mapped)
+        name = str(mapped.extra.get(values.FILE_NAME, ""))
+        return Taken(rule=rule, way=Way.BESIDE, mapped=mapped, file_name=name)
     header = facts.header() if rule.is_dicom else None
     base = map_header(header, zone=zone) if isinstance(header, Header) else Mapped()
     mapped = values.mapped_of(_fields(rule, facts, base, zone), base, zone=zone)
@@ -145,7 +146,7 @@ def _fields(rule: Rule, facts: "_Facts", base: Mapped, zone: ZoneInfo) -> dict[s
     for line in rule.mappings:
         for capture, text in line.read(read):
             value = values.loaded(capture, text, zone=zone)
-            if value is not None and found.get(capture.name) in {None, ""}:
+            if value is not None and found.get(capture.name) in (None, ""):
                 found[capture.name] = value
     for name, value in rule.defaults:
         if name not in found and not values.said(base, name):
@@ -160,7 +161,8 @@ def _fields(rule: Rule, facts: "_Facts", base: Mapped, zone: ZoneInfo) -> dict[s
 
 def _fixed(rule: Rule, found: dict[str, Any]) -> dict[str, Any]:
     if rule.beside_dicom:
-        found = {**dict(rule.defaults), **found}
+        typed = {"file.type": rule.type} if rule.type else {}
+        found = {**typed, **dict(rule.defaults), **found}
     return {**found, **dict(rule.overrides)}
 
 
