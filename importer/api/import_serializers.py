@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from importer.api.known import Known
 from importer.core.progress import Progress
 from importer.core.states import Level, MissingMeta, Strategy, UidScope
 from importer.models import ImportJob
@@ -39,7 +40,7 @@ def planned_files(job: ImportJob) -> int:
     return rest if job.status == "planned" else 0
 
 
-class ImportIn(serializers.Serializer[Any]):
+class ImportIn(Known):
     """`source` is a folder's path, for site admins, or a signed link to a delivery. `rules` names a rule set."""
 
     project = serializers.CharField(max_length=200)
@@ -54,17 +55,17 @@ class ImportIn(serializers.Serializer[Any]):
     dry_run = serializers.BooleanField(required=False, default=False)
 
 
-class ApproveIn(serializers.Serializer[Any]):
+class ApproveIn(Known):
     """`expect`: the import's `approvals` as they were when its plan was looked at."""
 
     expect = serializers.IntegerField(min_value=0, required=False)
 
 
-class RerunIn(serializers.Serializer[Any]):
+class RerunIn(Known):
     only_failed = serializers.BooleanField(required=False, default=False)
 
 
-class BranchIn(serializers.Serializer[Any]):
+class BranchIn(Known):
     """`level` project is the files on the project itself; else labels from the subject down to the level."""
 
     level = serializers.ChoiceField(choices=[one.value for one in Level if one != Level.FILE])
@@ -73,10 +74,12 @@ class BranchIn(serializers.Serializer[Any]):
     acquisition = serializers.CharField(max_length=128, required=False, default="", allow_blank=True)
 
 
-class DeselectIn(serializers.Serializer[Any]):
+class DeselectIn(Known):
     """`placements` (numbers of files of the plan) or a `branch`; `selected` true takes them in again."""
 
-    placements = serializers.ListField(child=serializers.IntegerField(min_value=1), required=False, max_length=10_000)
+    placements = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), required=False, max_length=10_000
+    )
     branch = BranchIn(required=False)
     selected = serializers.BooleanField(required=False, default=False)
 
