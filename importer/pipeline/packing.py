@@ -21,7 +21,8 @@ from importer.pipeline.compare import BLOCK, member_name
 from importer.pipeline.leases import Lease
 from importer.pipeline.reading import CHANGED, UNOPENED, as_listed, why
 from storages.errors import explained
-from storages.places import LocalPlace, Staged, archive, quarantine
+from storages.place_contract import Place, Staged
+from storages.places import archive, quarantine
 
 # Up to here a file is read whole before a byte of it is written, so a bad one never spoils an archive.
 SMALL = 16 * 1024 * 1024
@@ -33,7 +34,7 @@ class Packed:
     """A Placement's bytes under a temporary name. Without `members` nothing of it could be read, and nothing lies."""
 
     placement: Placement
-    place: LocalPlace
+    place: Place
     id: uuid.UUID
     path: str
     staged: Staged | None = None

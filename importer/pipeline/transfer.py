@@ -19,7 +19,7 @@ from importer.pipeline.landing import Landed, land
 from importer.pipeline.leases import Lease, LostLease
 from importer.pipeline.packing import Packed, pack
 from importer.pipeline.worker import Worker
-from storages.places import LocalPlace, archive, quarantine
+from storages.places import archive, quarantine
 
 NOTHING = "Unreadable: no file of it could be read"
 
@@ -90,6 +90,5 @@ def _requeue(job: ImportJob, landed: Landed) -> None:
 def _undo(one: Packed) -> None:
     if one.staged is None:
         return
-    place: LocalPlace = one.place
-    place.discard(one.staged)
-    place.delete(one.path)
+    one.place.discard(one.staged)
+    one.place.delete(one.path)

@@ -13,7 +13,9 @@ from importer.core import manifest
 from importer.core.manifest import Member
 from importer.core.states import PACKED_KINDS
 from importer.models import Conflict
-from storages.places import LocalPlace, archive, quarantine
+from storages.errors import PlaceError
+from storages.place_contract import Place
+from storages.places import archive, quarantine
 
 BLOCK = 1 << 20
 PAGE = 500
@@ -55,7 +57,7 @@ def verify(*, percent: float = 100.0, seed: int = 0) -> Iterator[Check]:
             yield Check(name, path, State.UNKNOWN)
 
 
-def state(place: LocalPlace, stored: _Stored, *, read: bool) -> State:
+def state(place: Place, stored: _Stored, *, read: bool) -> State:
     try:
         if place.size(stored.path) != stored.size:
             return State.CHANGED
@@ -84,7 +86,7 @@ def _members(stream: IO[bytes]) -> list[Member] | None:
             for info in packed.infolist():
                 with packed.open(info) as member:
                     found.append(Member(info.filename, info.file_size, _digest(member)))
-    except OSError:
+    except (OSError, PlaceError):
         raise
     except Exception:  # noqa: BLE001
         return None
@@ -113,7 +115,7 @@ def _waiting() -> Iterator[_Stored]:
         yield _Stored(path, size, digest, of, bytes(lines))
 
 
-def _unknown(name: str, place: LocalPlace) -> Iterator[str]:
+def _unknown(name: str, place: Place) -> Iterator[str]:
     """Bytes that no row speaks of, page by page."""
     rows = FileVersion.objects.all() if name == "archive" else Conflict.objects.all()
     page: list[str] = []
