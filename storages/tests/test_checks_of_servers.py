@@ -10,7 +10,7 @@ from storages.checks import NAME, check
 from storages.models import Health
 from storages.secrets import Secret
 from storages.stores import Kind, StoreConfig
-from storages.tests.conftest import made
+from storages.tests.spots import made
 
 pytestmark = pytest.mark.service
 
