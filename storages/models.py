@@ -181,3 +181,27 @@ class StorageCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.health} at {self.at}"
+
+
+class Ours(models.TextChoices):
+    """Places of our own bytes that have to be the same from one day to the next."""
+
+    ARCHIVE = "archive", "Archive"
+    QUARANTINE = "quarantine", "Quarantine"
+
+
+class KnownPlace(models.Model):
+    """What the mark of a place of ours said when it was first used: an empty mount point says something else."""
+
+    name = models.CharField(max_length=16, choices=Ours.choices, unique=True)
+    mark = models.CharField(max_length=64)
+    known_since = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            CheckConstraint(condition=Q(name__in=Ours.values), name="known_place_is_one_of_ours"),
+            CheckConstraint(condition=~Q(mark=""), name="known_place_has_mark"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

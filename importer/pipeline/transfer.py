@@ -19,6 +19,7 @@ from importer.pipeline.landing import Landed, land
 from importer.pipeline.leases import Lease, LostLease
 from importer.pipeline.packing import Packed, pack
 from importer.pipeline.worker import Worker
+from storages.marks import check_ours
 from storages.places import archive, quarantine
 
 NOTHING = "Unreadable: no file of it could be read"
@@ -26,6 +27,7 @@ NOTHING = "Unreadable: no file of it could be read"
 
 def transfer(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped; then no row speaks of what was written."""
+    check_ours(now=worker.now())
     archive().check(needed=chunk.bytes)
     packed: list[Packed] = []
     try:

@@ -17,6 +17,7 @@ from importer.pipeline.verify import State, verify
 from importer.pipeline.worker import Worker, this_owner
 from importer.services import ImportRequest, start_import
 from importer.tests.core.made import dataset, file_of
+from storages.place_contract import MARK
 
 ENDS = {"imported", "skipped", "conflict", "failed", "cancelled"}
 
@@ -181,8 +182,9 @@ def members(path):
 
 
 def bytes_under(folder, job=None):
-    """Path → digest of every file below."""
-    return {str(path.relative_to(folder)): digest(path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    """Path → digest of every file below, but for the mark of a place."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name != MARK)
+    return {str(path.relative_to(folder)): digest(path.read_bytes()) for path in files}
 
 
 def source_bytes(job, path):
