@@ -52,24 +52,37 @@ def explain(rules: RuleSet, file: SourceFile, content: Content, *, zone: ZoneInf
     outside = _why_not(rules.include, rules.exclude, facts, zone)
     if outside:
         return Explained(result, (Why(0, "", False, f"outside the rule set: {outside}"),))
-    took = result.rule.number if isinstance(result, Taken) else 0
+    took = result.rule.number if isinstance(result, Taken) else _stopped(rules, result, facts, zone)
     said = tuple(_why(rule, facts, zone, took=took) for rule in rules.rules)
     return Explained(result, said, values.shown(result.mapped) if isinstance(result, Taken) else {})
 
 
+def _stopped(rules: RuleSet, result: Bad, facts: "_Facts", zone: tzinfo) -> int:
+    """The rule at which a broken header ended the search; 0 where all were asked."""
+    if result in {NO_RULE, NOT_DICOM}:
+        return 0
+    asked = (one.number for one in rules.rules if one.is_dicom and _passes_listing(one, facts, zone))
+    return next(asked, 0)
+
+
 def _why(rule: Rule, facts: "_Facts", zone: tzinfo, *, took: int) -> Why:
     if rule.number == took:
-        return Why(rule.number, rule.name, True, "takes the file")
+        broken = _broken(rule, facts)
+        return Why(rule.number, rule.name, not broken, broken or "takes the file")
     listed = tuple(one for one in rule.include if not one.of_header)
     listed = listed if len(listed) == len(rule.include) else ()
     reason = _why_not(listed, tuple(one for one in rule.exclude if not one.of_header), facts, zone)
     if not reason and rule.is_dicom and not facts.content.is_dicom():
         reason = ASKS_FOR_DICOM
-    elif not reason and rule.is_dicom and isinstance(facts.header(), Bad):
-        reason = "its header cannot be read"
     elif not reason:
-        reason = _why_not(rule.include, rule.exclude, facts, zone)
+        reason = _broken(rule, facts) or _why_not(rule.include, rule.exclude, facts, zone)
     return Why(rule.number, rule.name, False, reason or f"rule {took} comes first")
+
+
+def _broken(rule: Rule, facts: "_Facts") -> str:
+    """Why the header that the rule asks for cannot be read; empty where it can."""
+    header = facts.header() if rule.is_dicom else None
+    return header.reason if isinstance(header, Bad) else ""
 
 
 def _why_not(include: tuple[Filter, ...], exclude: tuple[Filter, ...], facts: "_Facts", zone: tzinfo) -> str:

@@ -256,3 +256,15 @@ def test_a_bids_dataset_is_placed(path, expected):
     taken = placed(BUILT_IN["bids"].text, path=path)
     assert (*labels(taken), taken.file_name, taken.rule.level) == expected
     assert taken.missing is None
+
+
+def test_behind_a_broken_header_it_is_said_which_rule_came_first():
+    broken = Content(Bad("failed", "Truncated: 5 of 9 bytes"))
+    text = "- include: [ext=nii]\n- type: dicom\n- type: dicom\n- beside_dicom: true\n"
+    said = explain(parse(text), SourceFile(path="a.dcm", size=1), broken, zone=UTC).rules
+    assert [(one.taken, one.said) for one in said] == [
+        (False, "not included by ext=nii"),
+        (False, "Truncated: 5 of 9 bytes"),
+        (False, "Truncated: 5 of 9 bytes"),
+        (False, "rule 2 comes first"),
+    ]
