@@ -163,7 +163,7 @@ def test_paths_count_from_the_folder_the_current_folder_or_the_root_that_is_name
 
 def test_what_another_program_writes_is_checked_and_what_never_ends_is_too_long(here, shell, project):
     program = [sys.executable, "-c", "print('- type: dicom')"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE) as writer:  # noqa: S603  our own words
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as writer:
         code, said = shell("check_rules", f"/dev/fd/{writer.stdout.fileno()}")
     assert (code, said.endswith(": 1 rule, fine\n")) == (0, True)
     for words in (["check_rules"], ["rule_set", "create", "x"]):
