@@ -141,7 +141,7 @@ def test_built_in_sets_parse_and_fit_the_schema(name):
 
 def test_the_schema_refuses_what_the_parser_refuses():
     jsonschema.Draft202012Validator.check_schema(schema())
-    for text in ("- typ: x", "- level: group", "rules: 3", "- zip: maybe"):
+    for text in ("- typ: x", "- level: group", "rules: 3", "- zip: maybe", "- mappings: {path: [a, b]}"):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(yaml.safe_load(text), schema())
         assert problems(text)
