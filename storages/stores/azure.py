@@ -33,6 +33,17 @@ DELETED_AT_ONCE = 256
 COPY_SECONDS = 60.0
 UNSAFE = "The name has a backslash, or . or .. between slashes: on its way to Azure it would become another name."
 _REDIRECTED, _NO_SUCH_RANGE = 300, 416
+_OF_PERSONS = [
+    f"exclude_{kind}_credential"
+    for kind in (
+        "cli",
+        "developer_cli",
+        "powershell",
+        "shared_token_cache",
+        "visual_studio_code",
+        "interactive_browser",
+    )
+]
 _IF_NOTHING = {"match_condition": MatchConditions.IfMissing}
 
 
@@ -224,7 +235,8 @@ def service_of(config: StoreConfig) -> BlobServiceClient:
 def _credential(config: StoreConfig) -> Any:
     secret = config.credentials
     if config.from_machine:
-        return DefaultAzureCredential()
+        # What a server has: variables, a workload's or a managed identity; no programs of a person who signed in.
+        return DefaultAzureCredential(**dict.fromkeys(_OF_PERSONS, True))
     if secret.get("account_key"):
         return {"account_name": config.account, "account_key": secret.get("account_key")}
     return secret.get("sas_token") or None
