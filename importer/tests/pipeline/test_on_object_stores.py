@@ -1,12 +1,15 @@
 """Imports whose own bytes lie in an object store: the same result, and nothing left behind."""
 
 import os
+import uuid
 
 import pytest
 
 from hierarchy.models import FileVersion
-from importer.models import Conflict
+from importer.core.states import Level
+from importer.models import Conflict, Placement
 from importer.pipeline import transfer
+from importer.pipeline.packing import LONGEST_PATH, archive_path
 from importer.pipeline.verify import State, verify
 from importer.tests.pipeline.drive import Clock, imported, put_series, run, start, tree, until, worker, wrongs
 from importer.tests.pipeline.test_killed import die, kill_at
@@ -116,3 +119,16 @@ def test_a_bucket_that_is_not_the_one_of_yesterday_pauses_it(project, bucket, so
     clock.add(600)
     assert run(job, by=by).imported == 3
     assert wrongs() == []
+
+
+def test_the_longest_path_fits_into_a_key_with_room_for_a_prefix(project):
+    project.label = "漢" * 64
+    labels = {"subject_label": "漢" * 64, "session_label": "漢" * 64, "acquisition_label": "漢" * 128}
+    placement = Placement(level=Level.ACQUISITION, file_name="漢" * 80 + ".dicom.zip", version=None, **labels)
+    path = archive_path(placement, project, uuid.UUID(int=1))
+    assert len(path.encode()) <= LONGEST_PATH
+    assert path.endswith("漢.dicom.zip")
+    assert f"/v1-{0:08}/" in path
+    short = Placement(level=Level.ACQUISITION, file_name="a.dcm", version=1, **dict.fromkeys(labels, "x"))
+    project.label = "Brain"
+    assert archive_path(short, project, uuid.UUID(int=1)) == f"lab/Brain/x/x/x/v2-{0:08}/a.dcm"
