@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT))
 
 from django.conf import settings  # noqa: E402
 
+pytest_plugins = ["storages.tests.spots"]
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 ON_SQLITE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 

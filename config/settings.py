@@ -42,6 +42,13 @@ PRATIQUE_BROKER_URL = envsecret("PRATIQUE_BROKER_URL")
 PRATIQUE_ARCHIVE_URL = envstr("PRATIQUE_ARCHIVE_URL", f"file://{PRATIQUE_HOME}/archive")
 PRATIQUE_QUARANTINE_URL = envstr("PRATIQUE_QUARANTINE_URL", f"file://{PRATIQUE_HOME}/quarantine")
 PRATIQUE_STAGING_URL = envstr("PRATIQUE_STAGING_URL", f"file://{PRATIQUE_HOME}/staging")
+# What opens the places above where they are object stores; without these, the machine's own identity does.
+PRATIQUE_S3_ACCESS_KEY = envsecret("PRATIQUE_S3_ACCESS_KEY")
+PRATIQUE_S3_SECRET_KEY = envsecret("PRATIQUE_S3_SECRET_KEY")
+PRATIQUE_S3_SESSION_TOKEN = envsecret("PRATIQUE_S3_SESSION_TOKEN")
+PRATIQUE_AZURE_ACCOUNT_KEY = envsecret("PRATIQUE_AZURE_ACCOUNT_KEY")
+PRATIQUE_AZURE_SAS_TOKEN = envsecret("PRATIQUE_AZURE_SAS_TOKEN")
+PRATIQUE_GOOGLE_SERVICE_ACCOUNT = envsecret("PRATIQUE_GOOGLE_SERVICE_ACCOUNT")
 PRATIQUE_LOCAL_ROOTS = [Path(root).resolve() for root in envlist("PRATIQUE_LOCAL_ROOTS", ["/"])]
 PRATIQUE_MIN_FREE_BYTES = envint("PRATIQUE_MIN_FREE_BYTES", 64 * 1024 * 1024)
 PRATIQUE_LEASE_SECONDS = envint("PRATIQUE_LEASE_SECONDS", 60)
@@ -217,6 +224,8 @@ LOGGING = {
         # pydicom writes tag values into its warnings: patient data never reaches a log.
         "pydicom": {"level": "CRITICAL"},
         "watchdog": {"level": "WARNING"},
+        # These write addresses with the names of objects, and at DEBUG what they sign with.
+        **{name: {"level": "WARNING"} for name in ("azure", "boto3", "botocore", "google", "msal", "urllib3")},
     },
 }
 HOST_NAME = socket.gethostname()

@@ -48,7 +48,7 @@ def file(request: HttpRequest, file_id: int) -> HttpResponse:
         "members": sliced(request, members, key="members"),
         "member_count": len(members),
         "viewer": viewer(request, version) if version.file.type == page_queries.DICOM else None,
-        "path": "" if version.reference else str(archive().root / version.path),
+        "path": "" if version.reference else archive().where(version.path),
     }
     return render(request, "hierarchy/file.html", context)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 
 from hierarchy.errors import Refused
-from storages.places import archive, quarantine
+from storages.places import own_folders
 
 
 def checked_source(root: bytes) -> bytes:
@@ -24,7 +24,7 @@ def checked_source(root: bytes) -> bytes:
     resolved = Path(os.fsdecode(os.path.realpath(root)))
     if not any(resolved.is_relative_to(allowed) for allowed in settings.PRATIQUE_LOCAL_ROOTS):
         raise Refused("The source lies outside PRATIQUE_LOCAL_ROOTS: ask the operator to allow its folder there.")
-    for place in (archive(), quarantine()):
-        if resolved.is_relative_to(place.root.resolve()) or place.root.resolve().is_relative_to(resolved):
+    for ours in own_folders():
+        if resolved.is_relative_to(ours) or ours.is_relative_to(resolved):
             raise Refused("The source and a place of our own bytes lie inside each other: choose another folder.")
     return os.fsencode(resolved)

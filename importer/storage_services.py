@@ -27,12 +27,13 @@ from importer.storage_queries import may_manage, usable, visible
 from storages.deadline import within
 from storages.health import check_storage, config_of
 from storages.models import Direction, ExternalStorage, Health, StorageCheck, StorageProvider
-from storages.secrets import KeyMissing, Secret
+from storages.secrets import KeyMissing, Secret, require_key, resealed
 from storages.stores import Kind, Level, StoreError, store_for
 
 # Seconds for one level of a tree.
 PATIENCE = 25
 LEVEL = 200
+BATCH = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +163,7 @@ def update(storage_id: int, edit: StorageEdit, *, actor: Actor, who: str, now: d
     if changes:
         with transaction.atomic():
             _apply(kept, changes)
-            _about(kept, "storage changed", who=who, now=now, detail=", ".join(_said(changes)))
+            _about(kept, _what(changes), who=who, now=now, detail=", ".join(_said(changes)))
     return kept
 
 
@@ -223,9 +224,24 @@ def _apply(kept: ExternalStorage, changes: Mapping[str, Any]) -> None:
     kept.refresh_from_db()
 
 
+def _what(changes: Mapping[str, Any]) -> str:
+    if "enabled" not in changes:
+        return "storage changed"
+    return "storage switched on" if changes["enabled"] else "storage switched off"
+
+
 def _said(changes: Mapping[str, Any]) -> list[str]:
     """Names of what changed, never a value: one of them may be a credential."""
-    unsaid = {"health", "health_words", "checked_at", "next_check_at", "credentials_at", "identity", "project"}
+    unsaid = {
+        "health",
+        "health_words",
+        "checked_at",
+        "next_check_at",
+        "credentials_at",
+        "identity",
+        "project",
+        "enabled",
+    }
     words = {"from_machine": "sign-in", "group": "scope"}
     return sorted({words.get(name, name) for name in changes} - unsaid)
 
@@ -321,6 +337,27 @@ def usable_by(storage_id: int, actor: Actor) -> ExternalStorage:
     if visible(actor).filter(pk=storage_id).exists():
         raise NotAllowed("You need the role uploader in a project there for this: ask an admin of the project.")
     raise Refused(f"There is no storage {storage_id}: look at the list of storages.")
+
+
+def rotate(*, now: datetime) -> tuple[int, list[str]]:
+    """How many storages' credentials are encrypted with the first key now, and the labels of those that no key opens.
+
+    One short transaction each; what somebody saves meanwhile is not written over. Raises KeyMissing without any key.
+    """
+    require_key()
+    done, lost = 0, []
+    rows = ExternalStorage.objects.filter(credentials__isnull=False).order_by("pk")
+    for row in rows.iterator(chunk_size=BATCH):
+        try:
+            sealed = resealed(row.credentials or b"")
+        except KeyMissing:
+            lost.append(row.label)
+            continue
+        with transaction.atomic():
+            same = ExternalStorage.objects.filter(pk=row.pk, credentials=bytes(row.credentials or b""))
+            done += same.update(credentials=sealed)
+    note("secrets rotated", who="system", now=now, detail=f"{done} of {done + len(lost)}")
+    return done, lost
 
 
 def _about(kept: ExternalStorage, what: str, *, who: str, now: datetime, detail: str = "") -> None:

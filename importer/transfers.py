@@ -35,7 +35,6 @@ from importer.storage_address import Address, inside
 from importer.storage_providers import PROVIDER_WARNING, NewProvider, NotAcknowledged
 from importer.storage_queries import usable
 from importer.storage_services import NewStorage, address_of
-from storages.links import folder_of
 from storages.models import LABEL_LENGTH, ExternalStorage, StorageProvider
 from storages.places import archive
 from storages.stores import Kind
@@ -51,7 +50,7 @@ def settled(
     storage: ExternalStorage | None,
 ) -> Settled:  # fmt: skip
     """What is done. `address` is where the source lies. Raises Refused with a sentence that says what to choose."""
-    if transfer == Transfer.SYMLINK and folder_of(archive()) is None:
+    if transfer == Transfer.SYMLINK and archive().folder is None:
         raise Refused("A symbolic link needs an archive in a folder of this machine: choose reference.")
     if transfer in STAYS and storage is None and kind == SourceKind.FOLDER:
         raise Refused(DECLARE)
@@ -88,7 +87,7 @@ def _zip(transfer: Transfer, rules: RuleSet) -> Zip:
 
 def _same_device(address: Address) -> bool:
     """A place that nobody has written to yet is made where its nearest folder is."""
-    at = folder_of(archive())
+    at = archive().folder
     if at is None or address.kind != Kind.LOCAL:
         return False
     while not at.exists():

@@ -44,6 +44,7 @@ urlpatterns = [
     path("rule-sets/<int:rule_set_id>/change", rule_set_views.change, name="rule-set-change"),
     path("rule-sets/<str:key>/", rule_set_views.rule_set_page, name="rule-set-page"),
     path("rule-sets/<str:key>/export", rule_set_views.export, name="rule-set-export"),
+    path("storages/", include("importer.storage_urls")),
     path("review/", review_views.queue, name="review"),
     path("review/decide", review_views.decide, name="review-decide"),
     path("review/rules/", rule_views.rules, name="rules"),

@@ -39,6 +39,25 @@
     }
   });
 
+  // On a narrow screen the sections scroll: the current one is in sight.
+  const section = document.querySelector(".nav [aria-current]");
+  if (section) section.parentElement.scrollLeft = section.offsetLeft - section.parentElement.clientWidth / 2;
+
+  // What takes long says so, and is not sent twice.
+  document.addEventListener("submit", (event) => {
+    const button = event.target.matches("form[data-busy]") ? event.submitter : null;
+    if (!button?.dataset.busyWords) return;
+    if (button.getAttribute("aria-disabled")) {
+      event.preventDefault();
+      return;
+    }
+    button.setAttribute("aria-disabled", "true");
+    button.textContent = button.dataset.busyWords;
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted && document.querySelector("[data-busy-words][aria-disabled]")) window.location.reload();
+  });
+
   // A filter acts as soon as it is chosen.
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-autosubmit]");

@@ -172,7 +172,7 @@ def _read(store: Store, small: Listed | None) -> tuple[StepOutcome, str]:
     got = len(store.read_at(small.key, 0, wanted))
     if got != wanted:
         return StepOutcome.FAILED, f"Of {wanted:,} bytes of an object only {got:,} came: is something in between?"
-    return StepOutcome.OK, f"{got:,} bytes of an object were read."
+    return StepOutcome.OK, "1 byte of an object was read." if got == 1 else f"{got:,} bytes of an object were read."
 
 
 def _put(store: Store, key: str) -> tuple[StepOutcome, str]:

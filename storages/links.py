@@ -5,19 +5,18 @@ import uuid
 from pathlib import Path
 
 from storages.errors import PlaceError, explained
-from storages.place_contract import INCOMING
-from storages.places import LocalPlace, Staged
+from storages.place_contract import INCOMING, Place, Staged
 
 
-def stage_link(place: LocalPlace, path: str, *, to: bytes) -> Staged:
+def stage_link(place: Place, path: str, *, to: bytes) -> Staged:
     """A symbolic link to a file outside, whose bytes stay there."""
     temporary = _incoming(place)
-    with explained(f"place {place.root.name}"):
+    with explained(f"place {temporary.parent.parent.name}"):
         temporary.symlink_to(os.fsdecode(to))
     return Staged(path=path, temporary=temporary, stream=Path(os.devnull).open("rb"))
 
 
-def stage_same(place: LocalPlace, path: str, *, handle: int) -> Staged:
+def stage_same(place: Place, path: str, *, handle: int) -> Staged:
     """A further name for an open file of the same file system. Raises OSError where it may not be linked."""
     temporary = _incoming(place)
     folder = os.open(temporary.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -30,15 +29,10 @@ def stage_same(place: LocalPlace, path: str, *, handle: int) -> Staged:
     return Staged(path=path, temporary=temporary, stream=temporary.open("rb"))
 
 
-def folder_of(place: object) -> Path | None:
-    """Where a place of ours lies on this machine, if it does."""
-    return place.root if isinstance(place, LocalPlace) else None
-
-
-def _incoming(place: LocalPlace) -> Path:
-    if folder_of(place) is None:
+def _incoming(place: Place) -> Path:
+    if place.folder is None:
         raise PlaceError("Only a folder holds links: copy instead.")
-    temporary = place.root / INCOMING / uuid.uuid4().hex
-    with explained(f"place {place.root.name}"):
+    temporary = place.folder / INCOMING / uuid.uuid4().hex
+    with explained(f"place {place.folder.name}"):
         temporary.parent.mkdir(parents=True, exist_ok=True)
     return temporary

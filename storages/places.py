@@ -5,7 +5,9 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
@@ -14,24 +16,14 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from storages.durable import flush_files, flush_folders
-from storages.errors import PlaceAway, PlaceError, PlaceFull, explained
-from storages.place_contract import MARK
+from storages.errors import PlaceAway, PlaceError, explained
+from storages.object_places import ObjectPlace, config_of
+from storages.place_contract import INCOMING, MARK, Lying, Place, Staged, check_free, drop_old, inside
 
-INCOMING = ".incoming"
 # How often a folder that somebody else removes is made again.
 ATTEMPTS = 1000
 # What file systems without hard links answer (FAT, some network and user-space ones).
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-
-
-@dataclass(slots=True)
-class Staged:
-    """Bytes under a temporary name, on the way to `path`."""
-
-    path: str
-    temporary: Path
-    stream: BinaryIO = field(repr=False)
-    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +31,13 @@ class LocalPlace:
     """A folder. Paths are relative, with `/`, and never leave the root."""
 
     root: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.root
+
+    def where(self, path: str) -> str:
+        return str(self._resolved(path))
 
     def stage(self, path: str) -> Staged:
         """A new temporary file beside the final ones, on the same file system."""
@@ -48,21 +47,15 @@ class LocalPlace:
             temporary.parent.mkdir(parents=True, exist_ok=True)
             return Staged(path=path, temporary=temporary, stream=temporary.open("xb", buffering=1 << 20))
 
-    def stage_from(self, other: "LocalPlace", path: str, *, to: str) -> Staged:
+    def stage_from(self, other: Place, path: str, *, to: str) -> Staged:
         """The bytes of another place's file; on one file system by a second name, without copying.
 
         Raises FileNotFoundError when it is not there.
         """
-        source = other._resolved(path)  # noqa: SLF001  another place of the same class
         temporary = self.root / INCOMING / uuid.uuid4().hex
-        if not source.is_file():
-            raise FileNotFoundError(path)
-        with explained(f"place {self.root.name}"):
+        with other.open(path) as source, explained(f"place {self.root.name}"):
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(source, temporary)
-            except OSError:
-                shutil.copyfile(source, temporary)
+            _second_name(other, path, source, temporary)
             return Staged(path=to, temporary=temporary, stream=temporary.open("rb"))
 
     def publish(self, staged: Sequence[Staged]) -> None:
@@ -74,9 +67,9 @@ class LocalPlace:
         with explained(f"place {self.root.name}"):
             for one in staged:
                 one.stream.close()
-                one.size = one.temporary.lstat().st_size
+                one.size = _temporary(one).lstat().st_size
             # A symbolic link is on the disk with its folder; what it leads to is not ours to flush.
-            flush_files([one.temporary for one in staged if not one.temporary.is_symlink()])
+            flush_files([_temporary(one) for one in staged if not _temporary(one).is_symlink()])
             flush_folders({folder for one in staged for folder in self._named(one)})
 
     def discard(self, staged: Staged) -> None:
@@ -85,7 +78,7 @@ class LocalPlace:
             staged.stream.close()
         except OSError:
             pass  # A full disk refuses the last buffer; the file goes away all the same.
-        staged.temporary.unlink(missing_ok=True)
+        _temporary(staged).unlink(missing_ok=True)
 
     def open(self, path: str) -> BinaryIO:
         """For reading, from the start. FileNotFoundError when it is not there."""
@@ -110,10 +103,11 @@ class LocalPlace:
             except OSError:
                 return
 
-    def walk(self) -> Iterator[tuple[str, os.stat_result]]:
+    def walk(self) -> Iterator[tuple[str, Lying]]:
         """Every stored file; temporary ones are left out."""
         for folder, names, files in os.walk(self.root):
-            if Path(folder) == self.root and INCOMING in names:
+            top = Path(folder) == self.root
+            if top and INCOMING in names:
                 names.remove(INCOMING)
             for name in files:
                 found = Path(folder, name)
@@ -123,12 +117,16 @@ class LocalPlace:
                     stat = found.lstat()
                 except FileNotFoundError:
                     continue  # Deleted since its folder was listed.
-                yield found.relative_to(self.root).as_posix(), stat
+                if not (top and name == MARK):
+                    yield found.relative_to(self.root).as_posix(), Lying(stat.st_size, stat.st_mtime)
 
     def leftovers(self) -> Iterator[Path]:
         """Temporary files: those of a killed worker are swept once they are old."""
         incoming = self.root / INCOMING
         yield from incoming.iterdir() if incoming.is_dir() else ()
+
+    def drop_leftovers(self, older_than: datetime) -> int:
+        return drop_old(self.leftovers(), older_than)
 
     def mark(self) -> str:
         try:
@@ -151,16 +149,11 @@ class LocalPlace:
 
     def check(self, needed: int = 0) -> None:
         """Raises PlaceFull when fewer than `needed` bytes beyond the configured reserve are free."""
-        with explained(f"place {self.root.name}"):
-            self.root.mkdir(parents=True, exist_ok=True)
-            free = shutil.disk_usage(self.root).free
-        reserve = settings.PRATIQUE_MIN_FREE_BYTES
-        if free < needed + reserve:
-            raise PlaceFull(f"No space left: {needed + reserve:,} bytes are needed, {free:,} are free.")
+        check_free(self.root, needed)
 
     def _named(self, one: Staged) -> set[Path]:
         """Gives the bytes their final name; every folder whose list of names changed."""
-        final = self._resolved(one.path)
+        final, temporary = self._resolved(one.path), _temporary(one)
         for _ in range(ATTEMPTS):
             try:
                 changed = self._made(final.parent)
@@ -168,11 +161,11 @@ class LocalPlace:
                 # delete() takes away folders that it finds empty: this one came and went between two looks.
                 continue
             try:
-                _name_once(one.temporary, final)
+                _name_once(temporary, final)
             except FileExistsError as error:
                 raise PlaceError(f"{one.path} is already there: a stored file is never written over.") from error
             except FileNotFoundError:
-                if not one.temporary.exists():
+                if not temporary.exists():
                     raise
             else:
                 return changed
@@ -189,10 +182,24 @@ class LocalPlace:
         return changed
 
     def _resolved(self, path: str) -> Path:
-        parts = path.split("/")
-        if not path or any(part in {"", ".", ".."} for part in parts) or parts[0] == INCOMING or "\0" in path:
-            raise PlaceError(f"{path!r} is no path inside a place.")
-        return self.root.joinpath(*parts)
+        return self.root.joinpath(*inside(path))
+
+
+def _temporary(one: Staged) -> Path:
+    assert one.temporary is not None  # noqa: S101  narrows: a local place stages nothing else
+    return one.temporary
+
+
+def _second_name(other: Place, path: str, source: BinaryIO, temporary: Path) -> None:
+    if other.folder is not None:
+        try:
+            os.link(other.where(path), temporary)
+        except OSError:
+            pass
+        else:
+            return
+    with temporary.open("xb") as target:
+        shutil.copyfileobj(source, target, 1 << 20)
 
 
 def _name_once(temporary: Path, final: Path) -> None:
@@ -210,17 +217,30 @@ def _name_once(temporary: Path, final: Path) -> None:
 
 
 @lru_cache(maxsize=16)
-def place(url: str) -> LocalPlace:
-    """The place that an URL names. Only `file://` is built: others are refused, never silently replaced."""
+def place(url: str) -> Place:
+    """The place that an URL names. Raises PlaceAway for one that makes no sense."""
     parts = urlsplit(url)
-    if parts.scheme != "file":
-        raise PlaceAway(f"Places of kind {parts.scheme or 'nothing'}:// are not built yet: use file://.")
-    return LocalPlace(Path(unquote(parts.path)))
+    if parts.scheme == "file":
+        return LocalPlace(Path(unquote(parts.path)))
+    staging = urlsplit(settings.PRATIQUE_STAGING_URL)
+    if staging.scheme != "file":
+        raise PlaceAway("PRATIQUE_STAGING_URL has to be a folder: write file:///PATH.")
+    return ObjectPlace(config_of(url), staging=Path(unquote(staging.path)))
 
 
-def archive() -> LocalPlace:
+def archive() -> Place:
     return place(settings.PRATIQUE_ARCHIVE_URL)
 
 
-def quarantine() -> LocalPlace:
+def quarantine() -> Place:
     return place(settings.PRATIQUE_QUARANTINE_URL)
+
+
+def own_folders() -> list[Path]:
+    """Folders of this machine that hold our own bytes, resolved: nothing is imported from these."""
+    found = []
+    for url in (settings.PRATIQUE_ARCHIVE_URL, settings.PRATIQUE_QUARANTINE_URL, settings.PRATIQUE_STAGING_URL):
+        with suppress(PlaceError):
+            folder = place(url).folder
+            found += [folder.resolve()] if folder is not None else []
+    return found

@@ -84,6 +84,11 @@ def resealed(sealed: bytes | memoryview) -> bytes:
     return opened(sealed).sealed()
 
 
+def require_key() -> None:
+    """Raises KeyMissing where nothing can be encrypted."""
+    _cipher()
+
+
 def _cipher() -> MultiFernet:
     keys: Iterable[str] = settings.PRATIQUE_SECRET_KEYS
     if not keys:

@@ -15,8 +15,7 @@ from hierarchy.selectors import Actor
 from hierarchy.services import require
 from importer.core.names import printable, raw
 from importer.rule_choice import resolve
-from storages.errors import PlaceError
-from storages.places import place
+from storages.places import own_folders
 from watcher.models import DropFolder
 from watcher.states import Completion, WatchMode
 
@@ -115,21 +114,9 @@ def check_path(path: bytes, *, but: DropFolder | None = None) -> None:
 def _check_apart_from_ours(resolved: Path, shown: str) -> None:
     if settings.PRATIQUE_HOME.is_relative_to(resolved):
         raise Refused(f"{shown} holds this installation's own state: choose another folder.")
-    for ours in _own_places():
+    for ours in own_folders():
         if _nested(resolved, ours):
             raise Refused(f"{shown} and a place of our own bytes lie inside each other: choose another folder.")
-
-
-def _own_places() -> list[Path]:
-    """Folders of archive, quarantine and staging; those that are no folders cannot be in the way."""
-    urls = (settings.PRATIQUE_ARCHIVE_URL, settings.PRATIQUE_QUARANTINE_URL, settings.PRATIQUE_STAGING_URL)
-    found = []
-    for url in urls:
-        try:
-            found.append(place(url).root.resolve())
-        except PlaceError:
-            continue
-    return found
 
 
 def _nested(one: Path, other: Path) -> bool:

@@ -193,7 +193,7 @@ class TestInPlaceOfAnEngine:
         kept = {path.name: path.read_text() for path in (stack.folder / "keys").iterdir()}
         stack.run("keys")
         assert kept == {path.name: path.read_text() for path in (stack.folder / "keys").iterdir()}
-        assert {"secret_key", "postgres_password", "database_url", "s3_password"} == set(kept)
+        assert {"secret_key", "secret_keys", "postgres_password", "database_url", "s3_password"} == set(kept)
         assert all(path.stat().st_mode & 0o077 == 0 for path in (stack.folder / "keys").iterdir())
 
     def test_the_first_start_makes_the_data_folder_the_first_drop_folder_and_a_second_start_changes_nothing(

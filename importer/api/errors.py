@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import Http404
 from rest_framework.exceptions import APIException, ErrorDetail, NotAuthenticated, PermissionDenied
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -25,7 +26,9 @@ def enveloped(error: Exception, context: dict[str, Any]) -> Response | None:
     answer = exception_handler(error, context)
     if answer is None:
         return None
-    code = error.default_code if isinstance(error, APIException) else "not_found"
+    if isinstance(error, Http404):
+        return _answer(404, "not_found", "There is no such thing here, or it is not yours to see.", None)
+    code = error.default_code if isinstance(error, APIException) else "permission_denied"
     status = 401 if isinstance(error, NotAuthenticated) else answer.status_code
     detail = getattr(error, "detail", None)
     message = str(detail) if isinstance(detail, ErrorDetail | str) else "The request is not well formed: see detail."

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from importer.api.known import Known
 from importer.core.progress import Progress
 from importer.core.states import Level, MissingMeta, Strategy, UidScope
 from importer.core.transfer_rules import Transfer
@@ -43,7 +44,7 @@ def planned_files(job: ImportJob) -> int:
     return rest if job.status == "planned" else 0
 
 
-class SettingsIn(serializers.Serializer[Any]):
+class SettingsIn(Known):
     """How an import is done. `rules` names a rule set; null, as what is not said: as the rules or the project say."""
 
     rules = serializers.CharField(max_length=64, required=False, allow_null=True)
@@ -80,17 +81,17 @@ class ImportIn(SettingsIn):
         return attrs
 
 
-class ApproveIn(serializers.Serializer[Any]):
+class ApproveIn(Known):
     """`expect`: the import's `approvals` as they were when its plan was looked at."""
 
     expect = serializers.IntegerField(min_value=0, required=False)
 
 
-class RerunIn(serializers.Serializer[Any]):
+class RerunIn(Known):
     only_failed = serializers.BooleanField(required=False, default=False)
 
 
-class BranchIn(serializers.Serializer[Any]):
+class BranchIn(Known):
     """`level` project is the files on the project itself; else labels from the subject down to the level."""
 
     level = serializers.ChoiceField(choices=[one.value for one in Level if one != Level.FILE])
@@ -99,10 +100,12 @@ class BranchIn(serializers.Serializer[Any]):
     acquisition = serializers.CharField(max_length=128, required=False, default="", allow_blank=True)
 
 
-class DeselectIn(serializers.Serializer[Any]):
+class DeselectIn(Known):
     """`placements` (numbers of files of the plan) or a `branch`; `selected` true takes them in again."""
 
-    placements = serializers.ListField(child=serializers.IntegerField(min_value=1), required=False, max_length=10_000)
+    placements = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=2**63 - 1), required=False, max_length=10_000
+    )
     branch = BranchIn(required=False)
     selected = serializers.BooleanField(required=False, default=False)
 

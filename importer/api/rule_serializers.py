@@ -5,6 +5,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from importer.api.known import Known
 from importer.core.records import Header
 from importer.core.rules.model import SourceFile
 from importer.core.rules.samples import Fact
@@ -34,7 +35,7 @@ class Text(serializers.CharField):
         super().__init__(trim_whitespace=False, max_length=LONGEST, allow_blank=True, **options)
 
 
-class CreateIn(serializers.Serializer[Any]):
+class CreateIn(Known):
     """`group` is a group's name, `project` is GROUP/PROJECT; with neither it is the site's."""
 
     name = serializers.CharField(max_length=200)
@@ -50,7 +51,7 @@ class CreateIn(serializers.Serializer[Any]):
         return attrs
 
 
-class UpdateIn(serializers.Serializer[Any]):
+class UpdateIn(Known):
     text = Text(required=False)
     base_version = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
     description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
@@ -63,11 +64,11 @@ class UpdateIn(serializers.Serializer[Any]):
         return attrs
 
 
-class DefaultIn(serializers.Serializer[Any]):
+class DefaultIn(Known):
     is_default = serializers.BooleanField(default=True)
 
 
-class SampleIn(serializers.Serializer[Any]):
+class SampleIn(Known):
     """Bytes, ISO 8601, and values of tags by DICOM keyword; several values of one tag as a list."""
 
     path = serializers.CharField(max_length=4096, trim_whitespace=False)
@@ -96,7 +97,7 @@ def _tag(value: Any) -> str:
     return "\\".join(map(str, parts)).strip()[:LONGEST_VALUE]
 
 
-class TestIn(serializers.Serializer[Any]):
+class TestIn(Known):
     """`text`, or the name of a `rule_set` as an import into `project` would find it."""
 
     text = Text(required=False)

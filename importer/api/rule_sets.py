@@ -134,7 +134,11 @@ class RuleSets(GenericViewSet[RuleSet]):
 
     @action(detail=True, methods=["get"], url_path=r"versions/(?P<number>[0-9]{1,9})")
     def version(self, _request: Request, key: str, number: str) -> Response:
-        found = rule_sets.version_of(self._row(key), int(number))
+        row = self._row(key)
+        try:
+            found = rule_sets.version_of(row, int(number))
+        except Refused as error:
+            raise NotFound(str(error)) from error
         return Response(version_out(found) | {"text": found.text})
 
     @action(detail=True, methods=["get"])

@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 from importer.api.imports import Imports
 from importer.api.rule_sets import RuleSets
 from importer.api.schedules import Schedules
+from importer.api.storages import StorageProviders, Storages
 from importer.api.views import Conflicts
 
 router = SimpleRouter()
@@ -13,6 +14,8 @@ either = SimpleRouter()
 either.trailing_slash = "/?"
 either.register("imports", Imports, basename="import-api")
 either.register("rule-sets", RuleSets, basename="rule-set-api")
+either.register("storages", Storages, basename="storage-api")
+either.register("storage-providers", StorageProviders, basename="storage-provider-api")
 either.register("schedules", Schedules, basename="schedule-api")
 
 urlpatterns = [*router.urls, *either.urls]

@@ -62,9 +62,9 @@ def split_extension(name: str) -> tuple[str, str]:
     return (name[: found.start()], found.group()) if found else (name, "")
 
 
-def on_disk(text: str) -> str:
-    """One component of a path: never empty, `.` or `..`, no separator or control character, 200 bytes at most."""
-    return _fitting(_TRAIL.sub("", _IN_LABEL.sub("_", text))) or "_"
+def on_disk(text: str, limit: int = COMPONENT_BYTES) -> str:
+    """One component of a path: never empty, `.` or `..`, no separator or control character, `limit` bytes at most."""
+    return _fitting(_TRAIL.sub("", _IN_LABEL.sub("_", text)), limit) or "_"
 
 
 def _shortened(name: str, limit: int) -> str:
@@ -74,10 +74,10 @@ def _shortened(name: str, limit: int) -> str:
     return stem[: limit - len(extension)] + extension
 
 
-def _fitting(name: str) -> str:
+def _fitting(name: str, limit: int) -> str:
     """Cut on a character's boundary."""
-    if len(name.encode()) <= COMPONENT_BYTES:
+    if len(name.encode()) <= limit:
         return name
     stem, extension = split_extension(name)
-    room = COMPONENT_BYTES - len(extension.encode())
+    room = limit - len(extension.encode())
     return _TRAIL.sub("", stem.encode()[:room].decode("utf-8", "ignore")) + extension

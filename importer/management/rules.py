@@ -12,7 +12,7 @@ from hierarchy.errors import Refused
 from hierarchy.models import Project
 from hierarchy.selectors import Actor
 from importer.core.rules.additions import Additions, merged
-from importer.core.rules.parsing import parse
+from importer.core.rules.parsing import MOST_CHARACTERS, parse
 from importer.core.rules.problems import Problem, RuleError
 from importer.core.states import Level
 from importer.management.running import refuse
@@ -71,7 +71,7 @@ def rules_asked(options: dict[str, Any], project: Project, *, actor: Actor) -> R
 def read_rules(path: str) -> tuple[str, str]:
     """Name and text of a file. Exits with 2."""
     try:
-        name, _, text = from_file(Path(path).read_bytes(), path)
+        name, _, text = from_file(file_bytes(path), path)
     except OSError as error:
         refuse(f"{path} cannot be read: {error.strerror}.")
     except BadRules as error:
@@ -79,6 +79,12 @@ def read_rules(path: str) -> tuple[str, str]:
     except Refused as error:
         refuse(f"{path}: {error}")
     return name, text
+
+
+def file_bytes(path: str) -> bytes:
+    """No more of it than tells that it is too long: also of a device, or of what another program writes."""
+    with Path(path).open("rb") as file:
+        return file.read(4 * MOST_CHARACTERS + 1)
 
 
 def placed(source: str, problems: Iterable[Problem]) -> list[str]:

@@ -32,7 +32,7 @@ class Placement(models.Model):
     acquisition_uid = models.CharField(max_length=64, blank=True)
     file_name = models.CharField(max_length=1024, blank=True)
     said = models.JSONField(default=dict)
-    # The rule that took it (its number in the job's rules), and whether it is what geometry split off from a series.
+    # The number of the rule that took it, and whether it is the part of a series that was split off by geometry.
     rule = models.PositiveSmallIntegerField(default=1)
     localizer = models.BooleanField(default=False)
     # In a plan: left out by a person; and what it said when it was approved.

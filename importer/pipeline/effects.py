@@ -27,6 +27,7 @@ from importer.pipeline.spoken import in_archive
 from importer.pipeline.union import Damaged, merge
 from importer.pipeline.verdicts import tell
 from importer.pipeline.worker import Worker
+from storages.marks import check_ours
 from storages.places import archive, quarantine
 
 SLICE = 50
@@ -57,6 +58,7 @@ def _pending(resolution: Resolution) -> list[Decision]:
 
 def _slice(resolution: Resolution, decisions: Sequence[Decision], lease: Lease, *, worker: Worker) -> None:
     job = decisions[0].conflict.job
+    check_ours(now=worker.now())
     _drop_earlier(decisions)
     cases = [Case(decision, _order(resolution, decision)) for decision in decisions]
     _stage(job, [case for case in cases if case.decision.action != Action.REJECT])

@@ -21,10 +21,13 @@ from importer.pipeline.opened import Opened
 from importer.pipeline.reading import CHANGED, UNOPENED, why
 from importer.pipeline.sources import Source
 from storages.errors import explained
-from storages.places import LocalPlace, Staged, archive, quarantine
+from storages.place_contract import Place, Staged
+from storages.places import archive, quarantine
 
 # Up to here a file is read whole before a byte of it is written, so a bad one never spoils an archive.
 SMALL = 16 * 1024 * 1024
+# Bytes: an object store takes 1,024, its prefix among them. What is longer has its names cut to so many.
+LONGEST_PATH, SHORTENED = 800, 100
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -34,7 +37,7 @@ class Packed:
     could be read, and nothing lies."""
 
     placement: Placement
-    place: LocalPlace
+    place: Place
     id: uuid.UUID
     path: str
     staged: Staged | None = None
@@ -122,9 +125,10 @@ def archive_path(placement: Placement, project: Project, version: uuid.UUID) -> 
     """`GROUP/PROJECT/SUBJECT/SESSION/ACQUISITION/vN-<8 of the id>/FILE`, readable by people."""
     depth = {Level.PROJECT: 0, Level.SUBJECT: 1, Level.SESSION: 2, Level.ACQUISITION: 3}[Level(placement.level)]
     labels = [placement.subject_label, placement.session_label, placement.acquisition_label][:depth]
-    above = [on_disk(part) for part in (project.group.name, project.label, *labels)]
     number = (placement.version or 0) + 1
-    return "/".join([*above, f"v{number}-{version.hex[:8]}", on_disk(placement.file_name)])
+    parts = [project.group.name, project.label, *labels, f"v{number}-{version.hex[:8]}", placement.file_name]
+    path = "/".join(on_disk(part) for part in parts)
+    return path if len(path.encode()) <= LONGEST_PATH else "/".join(on_disk(part, SHORTENED) for part in parts)
 
 
 def _write(packed: Packed, items: Sequence[Item], source: Source, lease: Lease) -> None:

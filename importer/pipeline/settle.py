@@ -112,7 +112,7 @@ def _fill(job: ImportJob, placement: Placement, total: Sum, settled: Settled | D
     placement.outcome, placement.reason, placement.candidates = None, "", []
     placement.conflict_level = placement.conflict_type = ""
     if isinstance(settled, Disagreement):
-        placement.file_name = placement.file_name or f"{placement.acquisition_uid}.dicom.zip"
+        placement.file_name = placement.file_name or f"{_nameless(placement)}{DICOM_ZIP}"
         return
     placement.subject_label, placement.session_label = settled.subject_label, settled.session_label
     placement.acquisition_label = settled.acquisition_label
@@ -123,6 +123,11 @@ def _fill(job: ImportJob, placement: Placement, total: Sum, settled: Settled | D
         placement.kind = PlacementKind.INSTANCE if single else PlacementKind.SERIES
         named = single_name(job, placement, settled) if single else archive_name(job, placement, settled, DICOM_ZIP)
         placement.file_name = localizer_name(named) if placement.localizer else named
+
+
+def _nameless(placement: Placement) -> str:
+    """A rule may have taken its UIDs away; a name that begins with a dot would be hidden."""
+    return placement.acquisition_uid or placement.session_uid or "series"
 
 
 def _leave_out_below(placement: Placement) -> None:

@@ -1,7 +1,7 @@
 """What lost its worker is found again: leases of the dead, jobs nobody wakes, temporary files nobody finishes."""
 
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from importer.pipeline.advance import Step, advance, live_jobs
 from importer.pipeline.leases import recover
@@ -35,14 +35,6 @@ def finish_all(*, worker: Worker, patience_seconds: float = 2.0) -> list[int]:
 
 
 def drop_leftovers(*, now: datetime) -> int:
-    """Temporary files that nobody has written to for a day. How many."""
-    dropped = 0
-    for place in (archive(), quarantine()):
-        for path in place.leftovers():
-            try:
-                if now.timestamp() - path.stat().st_mtime > OLD_SECONDS:
-                    path.unlink(missing_ok=True)
-                    dropped += 1
-            except FileNotFoundError:
-                continue
-    return dropped
+    """Temporary files and unfinished uploads that nobody has touched for a day. How many."""
+    old = now - timedelta(seconds=OLD_SECONDS)
+    return sum(place.drop_leftovers(old) for place in (archive(), quarantine()))

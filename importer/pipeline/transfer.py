@@ -21,13 +21,15 @@ from importer.pipeline.packing import Packed, pack
 from importer.pipeline.rules import rules_of
 from importer.pipeline.sources import Source, source_of
 from importer.pipeline.worker import Worker
-from storages.places import LocalPlace, archive, quarantine
+from storages.marks import check_ours
+from storages.places import archive, quarantine
 
 NOTHING = "Unreadable: no file of it could be read"
 
 
 def transfer(job: ImportJob, chunk: Chunk, lease: Lease, *, worker: Worker) -> None:
     """Raises PlaceFull, PlaceAway, SourceAway, LostLease or Stopped; then no row speaks of what was written."""
+    check_ours(now=worker.now())
     packed: list[Packed] = []
     try:
         _pack_all(job, chunk, lease, packed)
@@ -111,6 +113,5 @@ def _requeue(job: ImportJob, landed: Landed) -> None:
 def _undo(one: Packed) -> None:
     if one.staged is None:
         return
-    place: LocalPlace = one.place
-    place.discard(one.staged)
-    place.delete(one.path)
+    one.place.discard(one.staged)
+    one.place.delete(one.path)

@@ -17,7 +17,8 @@ from importer.pipeline.in_place import MERGED, ZIP
 from importer.pipeline.packing import Packed, member_info
 from storages.errors import PlaceAway, explained
 from storages.models import ExternalStorage
-from storages.places import LocalPlace, archive, quarantine
+from storages.place_contract import Place
+from storages.places import archive, quarantine
 from storages.stores import StoreAway, StoreError
 
 Reader = Callable[[Member], bytes]
@@ -65,7 +66,7 @@ def _write(packed: Packed, conflict: Conflict, base: FileVersion, ours: set[str]
 
 
 @contextmanager
-def _side(storage: ExternalStorage | None, place: LocalPlace, path: str) -> Iterator[Reader]:
+def _side(storage: ExternalStorage | None, place: Place, path: str) -> Iterator[Reader]:
     if storage is not None:
         yield _at_source(storage)
         return

@@ -48,6 +48,23 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
         "rule-sets",
         frozenset({"rule-set-page", "rule-set-new", "rule-set-edit", "rule-set-try", "rule-set-names"}),
     ),
+    (
+        "Storages",
+        "storages",
+        frozenset(
+            {
+                "storage",
+                "storage-new",
+                "storage-new-kind",
+                "storage-edit",
+                "storage-browse",
+                "storage-providers",
+                "storage-provider",
+                "storage-provider-new",
+                "storage-provider-edit",
+            }
+        ),
+    ),
     ("Review", "review", frozenset({"conflict", "review-decide", "resolutions", "resolution", "rules", "aliases"})),
 )
 WORDS: dict[str, Mapping[str, str]] = {

@@ -52,7 +52,8 @@ def test_a_stranger_finds_nothing_and_a_viewer_looks(client, people, job, what):
 @pytest.mark.parametrize("what", ["approve/", "cancel/", "rerun/", "deselect/"])
 def test_a_viewer_changes_nothing_and_the_envelope_says_why(client, people, job, what):
     client.force_login(people.viewer)
-    answer = client.post(url(job, what), {"branch": {"level": "subject", "subject": "P01"}}, JSON)
+    body = {"branch": {"level": "subject", "subject": "P01"}} if what == "deselect/" else {}
+    answer = client.post(url(job, what), body, JSON)
     assert answer.status_code == 403
     assert set(answer.json()["error"]) == {"code", "message", "detail"}
     assert "uploader" in answer.json()["error"]["message"]
@@ -246,3 +247,39 @@ def test_progress_is_what_the_page_shows(client, people, job):
     said = client.get(url(job, "progress/")).json()
     assert (said["status"], said["ended"], said["discovered"]) == ("planned", False, 5)
     assert [stage["label"] for stage in said["stages"]] == ["Scan", "Read", "Plan", "Move", "Finish"]
+
+
+# What is not known
+
+
+@pytest.fixture
+def api(client, people):
+    client.force_login(people.uploader)
+    return client
+
+
+@pytest.mark.parametrize(("what", "body", "said"), [
+    (None, {"project": "lab/Brain", "source": "/in", "dryrun": True}, "Did you mean dry_run?"),
+    ("approve/", {"expected": 0}, "Did you mean expect?"),
+    ("rerun/", {"failed": True}, "There is no failed."),
+    ("deselect/", {"branch": {"level": "subject", "subjct": "P01"}}, "Did you mean subject?"),
+])  # fmt: skip
+def test_an_option_that_is_not_there_is_refused_and_nothing_runs(api, job, what, body, said):
+    answer = api.post(url(job, what) if what else IMPORTS, body, JSON)
+    assert answer.status_code == 400
+    assert said in answer.content.decode()
+    assert list(ImportJob.objects.values_list("status", flat=True)) == ["planned"]
+    assert not Placement.objects.filter(deselected=True).exists()
+
+
+def test_numbers_that_no_database_holds_are_refused(client, people, job):
+    client.force_login(people.uploader)
+    assert client.post(url(job, "deselect/"), {"placements": [10**30]}, JSON).status_code == 400
+
+
+def test_what_is_not_there_is_said_in_words(client, people, job):
+    client.force_login(people.stranger)
+    error = client.get(url(job)).json()["error"]
+    assert error == {
+        "code": "not_found", "message": "There is no such thing here, or it is not yours to see.", "detail": None
+    }  # fmt: skip

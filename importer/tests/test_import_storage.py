@@ -10,14 +10,11 @@ from django.core.management import CommandError, call_command
 
 from hierarchy.models import File, Membership, Project, Role
 from importer.models import Event, ImportJob
-from importer.tests.pipeline.conftest import moto_server, servers_here
 from importer.tests.pipeline.drive import instance, put, put_series, wrongs
 from importer.tests.pipeline.stored import aged, storage_of
 from storages.stores import Kind, StoreConfig
-from storages.tests.conftest import made
 from storages.tests.rows import make_provider
-
-__all__ = ["moto_server", "servers_here"]
+from storages.tests.spots import made
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -90,7 +90,7 @@ def test_one_is_made_changed_described_and_read(manager, project):
     versions = manager.get(f"{RULE_SETS}{row['key']}/versions/").json()["results"]
     assert [one["number"] for one in versions] == [2, 1]
     assert manager.get(f"{RULE_SETS}{row['key']}/versions/1/").json()["text"] == TEXT
-    assert manager.get(f"{RULE_SETS}{row['key']}/versions/3").status_code == 409
+    assert manager.get(f"{RULE_SETS}{row['key']}/versions/3").status_code == 404
 
 
 def test_an_edit_of_what_somebody_has_saved_meanwhile_is_refused(manager, project):

@@ -161,6 +161,25 @@ def test_paths_count_from_the_folder_the_current_folder_or_the_root_that_is_name
     assert "does not lie in" in refused("check_rules", "bids", file, "--root", "/usr")
 
 
+def test_what_another_program_writes_is_checked_and_what_never_ends_is_too_long(here, shell, project):
+    program = [sys.executable, "-c", "print('- type: dicom')"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as writer:
+        code, said = shell("check_rules", f"/dev/fd/{writer.stdout.fileno()}")
+    assert (code, said.endswith(": 1 rule, fine\n")) == (0, True)
+    for words in (["check_rules"], ["rule_set", "create", "x"]):
+        assert "64 KiB" in told(shell, *words, "/dev/zero")
+
+
+def told(shell, *words):
+    """What is said of it, on either stream."""
+    try:
+        code, said = shell(*words)
+    except CommandError as error:
+        code, said = error.returncode, str(error)
+    assert code == 2
+    return said
+
+
 def test_a_sample_that_is_not_there_and_a_folder_without_files_are_refused(here):
     (here / "empty").mkdir()
     assert "There is no file or folder nowhere" in refused("check_rules", "bids", "nowhere")

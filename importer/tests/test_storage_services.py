@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from hierarchy.errors import NotAllowed, Refused
 from hierarchy.models import Group, Membership, Project
@@ -335,6 +336,13 @@ def test_a_group_or_project_with_a_storage_is_not_deleted_under_it(scoped, proje
 
     with pytest.raises(ProtectedError):
         Group.objects.filter(pk=project.group_id).delete()
+
+
+def test_an_import_reads_a_storage_only_if_its_source_is_one(project):
+    made = make(new_bucket())
+    make_job(project, source_kind="storage", storage=made)
+    with pytest.raises(IntegrityError, match="job_reads_one_storage"), transaction.atomic():
+        make_job(project, source_kind="folder", storage=made)
 
 
 def test_an_address_that_lies_inside_another():

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
+from importer.core.listed import identity
 from importer.core.states import FINAL, JobStatus
 from importer.models import ImportJob
 from importer.tests.factories import START, make_conflict, make_event, make_item, make_job, make_placement, make_project
@@ -422,7 +423,8 @@ def dicom_image(study):
 
 def on_disk(root, file) -> dict:
     found = file.stat()
-    return {"path": file.relative_to(root).as_posix(), "size": found.st_size, "mtime_ns": found.st_mtime_ns}
+    path, inode = file.relative_to(root).as_posix(), identity(found)
+    return {"path": path, "size": found.st_size, "mtime_ns": found.st_mtime_ns, "inode": inode}
 
 
 def test_a_file_without_pixels_has_a_picture_that_says_so(viewer, project, tmp_path):

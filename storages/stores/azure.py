@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from azure.core import MatchConditions
+from azure.core.exceptions import HttpResponseError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobBlock, BlobServiceClient, ContentSettings, ExponentialRetry
@@ -30,13 +31,29 @@ PAGE = 5000
 DELETED_AT_ONCE = 256
 # A copy inside one account takes no time; one that does is done through here.
 COPY_SECONDS = 60.0
-UNSAFE = "The name has . or .. between its slashes: on the way to Azure it would become another name."
-_REDIRECTED = 300
+UNSAFE = "The name has a backslash, or . or .. between slashes: on its way to Azure it would become another name."
+_REDIRECTED, _NO_SUCH_RANGE = 300, 416
+_OF_PERSONS = [
+    f"exclude_{kind}_credential"
+    for kind in (
+        "cli",
+        "developer_cli",
+        "powershell",
+        "shared_token_cache",
+        "visual_studio_code",
+        "interactive_browser",
+    )
+]
 _IF_NOTHING = {"match_condition": MatchConditions.IfMissing}
 
 
 class AzureStore(ObjectStore):
     kind = Kind.AZURE
+
+    @staticmethod
+    def order_(key: bytes) -> bytes:
+        """Azure compares names by UTF-16: beyond the first 65,536 characters that is another order."""
+        return keys.for_service(key).encode("utf-16-be", "surrogatepass")
 
     def __init__(self, config: StoreConfig) -> None:
         super().__init__(config)
@@ -75,8 +92,13 @@ class AzureStore(ObjectStore):
     def _read(self, key: str, offset: int, length: int, expect: Listed | None) -> bytes:
         same = {"etag": f'"{expect.etag}"', "match_condition": MatchConditions.IfNotModified} if expect else {}
         with explained(self.config, of_object=True, reading=True):
-            answer = self._blob(key).download_blob(offset=offset, length=length, max_concurrency=1, **same)
-            content: bytes = answer.readall()
+            try:
+                answer = self._blob(key).download_blob(offset=offset, length=length, max_concurrency=1, **same)
+                content: bytes = answer.readall()
+            except HttpResponseError as error:
+                if error.status_code == _NO_SUCH_RANGE:
+                    return self.behind_the_end_(key, expect)
+                raise
         if expect is not None and _etag(answer.properties.etag) != expect.etag:
             raise Passing(CHANGED, finally_=Changed)
         if expect is not None and len(content) != max(0, min(length, expect.size - offset)):
@@ -166,14 +188,15 @@ class AzureStore(ObjectStore):
         return 0
 
     def _blob(self, key: str) -> Any:
-        if {".", ".."} & set(key.split("/")):
+        if _unsafe(key):
             raise Unreadable(UNSAFE)
         return self._container.get_blob_client(key)
 
     def writable(self, key: str) -> str:
-        if {b".", b".."} & set(keys.raw(key).split(b"/")):
+        full = super().writable(key)
+        if _unsafe(full):
             raise BadKey(UNSAFE)
-        return super().writable(key)
+        return full
 
     def _ask(self, request: Callable[[], T], *, of_object: bool = True, reading: bool = False) -> T:
         def once() -> T:
@@ -212,10 +235,16 @@ def service_of(config: StoreConfig) -> BlobServiceClient:
 def _credential(config: StoreConfig) -> Any:
     secret = config.credentials
     if config.from_machine:
-        return DefaultAzureCredential()
+        # What a server has: variables, a workload's or a managed identity; no programs of a person who signed in.
+        return DefaultAzureCredential(**dict.fromkeys(_OF_PERSONS, True))
     if secret.get("account_key"):
         return {"account_name": config.account, "account_key": secret.get("account_key")}
     return secret.get("sas_token") or None
+
+
+def _unsafe(key: str) -> bool:
+    """The client's connections shorten paths with dots, and the service turns backslashes."""
+    return "\\" in key or not {".", ".."}.isdisjoint(key.split("/"))
 
 
 def _listed(found: Any) -> Listed:

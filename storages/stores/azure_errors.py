@@ -54,6 +54,10 @@ def explained(config: StoreConfig, *, of_object: bool = False, reading: bool = F
         yield
     except azure.DecodeError as error:
         raise Passing("The storage's answers break off or make no sense.") from error
+    except azure.ClientAuthenticationError as error:
+        if error.status_code is None:
+            raise StoreDenied("This machine has no identity that Azure could know: enter credentials.") from error
+        raise _of_answer(error, of_object=of_object, reading=reading) from error
     except azure.HttpResponseError as error:
         raise _of_answer(error, of_object=of_object, reading=reading) from error
     except (azure.AzureError, ValueError, OSError) as error:
@@ -61,8 +65,8 @@ def explained(config: StoreConfig, *, of_object: bool = False, reading: bool = F
 
 
 def _of_answer(error: azure.HttpResponseError, *, of_object: bool, reading: bool) -> StoreError:
-    code, status = str(getattr(error, "error_code", None) or ""), error.status_code or 0
-    code = code.rpartition(".")[2]
+    said, status = getattr(error, "error_code", None) or "", error.status_code or 0
+    code = str(getattr(said, "value", said))
     if code in _ABOUT_ONE and of_object:
         known = _ABOUT_ONE[code]
         return type(known)(str(known))

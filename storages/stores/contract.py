@@ -96,7 +96,7 @@ class Store(Protocol):
     def list(self, prefix: str = "", after: str = "") -> Iterator[Listed]:
         """Every object whose key begins with `prefix` and stands behind `after`, by the client's own pages.
 
-        In strict order of the keys' bytes, none twice. Raises BadListing.
+        In strict order, none twice: that of the keys' bytes, on Azure of their UTF-16. Raises BadListing.
         """
 
     def folders(self, path: str = "", after: str = "", limit: int = 1000) -> Level:

@@ -19,7 +19,7 @@ from requests import Session
 from storages.backends.gcloud import GoogleCloudStorage
 from storages.stores import patience, writing
 from storages.stores.contract import Kind, Listed, StoreConfig
-from storages.stores.errors import CHANGED, TAKEN, Changed, Missing, StoreDenied, Taken, Unreadable
+from storages.stores.errors import CHANGED, MISSING, TAKEN, BadKey, Changed, Missing, StoreDenied, Taken, Unreadable
 from storages.stores.google_errors import explained
 from storages.stores.network import guarded
 from storages.stores.objects import ObjectStore
@@ -33,6 +33,8 @@ AT_ONCE = 16
 SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 _WANTED = "name,size,updated,etag,generation"
 _FIELDS = f"items({_WANTED}),prefixes,nextPageToken"
+# As the last part of an address, the client's connections would shorten it away.
+_WAYS = {".", ".."}
 _WHEN = {
     "timeout": (patience.CONNECT_SECONDS, patience.READ_SECONDS),
     "retry": DEFAULT_RETRY.with_timeout(patience.READ_SECONDS).with_delay(initial=0.5, maximum=10.0),
@@ -70,7 +72,7 @@ class GoogleStore(ObjectStore):
         return _listed(self._reloaded(key))
 
     def _reloaded(self, key: str) -> Any:
-        blob = self._bucket.blob(key)
+        blob = self.blob_of(key)
         self._ask(partial(blob.reload, **_WHEN), reading=True)
         return blob
 
@@ -78,7 +80,7 @@ class GoogleStore(ObjectStore):
         there = expect or self.stat_(key)
         length = max(0, min(length, there.size - offset))
         if not length:
-            return self._behind_the_end(key, expect)
+            return self.behind_the_end_(key, expect)
         return patiently(lambda: self._read(key, offset, length, there))
 
     def _read(self, key: str, offset: int, length: int, there: Listed) -> bytes:
@@ -86,15 +88,13 @@ class GoogleStore(ObjectStore):
         if there.version:
             span["if_generation_match"] = int(there.version)
         with explained(self.config, of_object=True, reading=True):
-            content: bytes = self._bucket.blob(key).download_as_bytes(**span, **_WHEN)
+            blob = self.blob_of(key)
+            content: bytes = blob.download_as_bytes(**span, **_WHEN)
+        if str(blob.generation or there.version) != there.version:
+            raise Passing(CHANGED, finally_=Changed)
         if len(content) != length:
             raise Passing("The storage's answers break off.")
         return content
-
-    def _behind_the_end(self, key: str, expect: Listed | None) -> bytes:
-        if expect is not None and self.stat_(key).version != expect.version:
-            raise Changed(CHANGED)
-        return b""
 
     def write_(self, key: str, incoming: Incoming) -> bool:
         # Larger ones go up in chunks of this, each kept until the service has it.
@@ -129,7 +129,15 @@ class GoogleStore(ObjectStore):
         return True
 
     def blob_of(self, key: str) -> Any:
+        if key in _WAYS:
+            raise Missing(MISSING)
         return self._bucket.blob(key)
+
+    def writable(self, key: str) -> str:
+        full = super().writable(key)
+        if full in _WAYS:
+            raise BadKey("Google cannot hold such a name.")
+        return full
 
     def delete_(self, full: Sequence[str]) -> None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -137,7 +145,7 @@ class GoogleStore(ObjectStore):
 
     def _delete_one(self, key: str) -> None:
         with suppress(Missing):
-            self._ask(partial(self._bucket.blob(key).delete, **_WHEN))
+            self._ask(partial(self.blob_of(key).delete, **_WHEN))
 
     def abort_leftovers(self, older_than: datetime) -> int:  # noqa: ARG002
         """Uploads that were never finished are Google's to drop, a week after; nobody can list them."""

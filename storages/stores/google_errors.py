@@ -26,6 +26,7 @@ from storages.stores.patience import Passing, asked_to_wait
 
 _KEY = "Google does not accept this key: it may be deleted, expired or of another account."
 _SKEW = "The clock of this machine and that of Google are too far apart: set this machine's clock (NTP)."
+_MALFORMED = "The key of the service account or the endpoint is not well formed: enter it anew."
 _REFUSED = "The storage refuses this with the credentials given: whoever owns the bucket has to allow it."
 _NO_BUCKET = "There is no bucket of this name there: check the bucket's name."
 _MANY_REQUESTS, _SERVER, _TIMEOUT = 429, 500, 408
@@ -93,11 +94,13 @@ def _of_way(error: Exception, config: StoreConfig) -> StoreError:
     if isinstance(error, requests.ConnectTimeout) or _unreached(error):
         return StoreAway(f"{where} cannot be reached: check the endpoint and the network.")
     if isinstance(error, ValueError) and not isinstance(error, requests.RequestException):
-        return StoreAway("The key of the service account or the endpoint is not well formed: enter it anew.")
+        return StoreAway(_MALFORMED)
     return Passing(f"The answers of {where} break off or make no sense.")
 
 
 def _unknown(error: auth.GoogleAuthError) -> StoreError:
+    if isinstance(error, auth.MalformedError):
+        return StoreAway(_MALFORMED)
     if isinstance(error, auth.DefaultCredentialsError):
         return StoreDenied("This machine has no identity that Google could know: enter a service account's key.")
     return StoreDenied(_SKEW if "reasonable timeframe" in str(error) else _KEY)

@@ -24,7 +24,9 @@ class _Behind:
     repeated: int = 0
 
 
-def in_order(pages: Callable[[bytes], Iterator[Listed]], *, after: str) -> Iterator[Listed]:
+def in_order(
+    pages: Callable[[bytes], Iterator[Listed]], *, after: str, order: Callable[[bytes], bytes] = bytes
+) -> Iterator[Listed]:
     """Everything that stands behind `after`. `pages` lists from behind a key on; it may begin earlier.
 
     A page that breaks off is asked for again from where it broke. Raises BadListing, and what `pages` raises.
@@ -34,9 +36,9 @@ def in_order(pages: Callable[[bytes], Iterator[Listed]], *, after: str) -> Itera
     tries = Tries()
     while True:
         try:
-            for one in _checked(pages(max(start, behind.last)), behind):
+            for one, key in _checked(pages(max(start, behind.last, key=order)), behind, order):
                 tries.begin_again()
-                if raw(one.key) > start:
+                if order(key) > order(start):
                     yield one
             return
         except Passing as error:
@@ -44,13 +46,15 @@ def in_order(pages: Callable[[bytes], Iterator[Listed]], *, after: str) -> Itera
             # From behind the last good key; what a service sends again of before is dropped as a repetition.
 
 
-def _checked(found: Iterator[Listed], behind: _Behind) -> Iterator[Listed]:
+def _checked(
+    found: Iterator[Listed], behind: _Behind, order: Callable[[bytes], bytes]
+) -> Iterator[tuple[Listed, bytes]]:
     known = set(behind.seen)
     for one in found:
         key = raw(one.key)
-        if key > behind.last:
+        if order(key) > order(behind.last):
             _remember(key, behind, known)
-            yield one
+            yield one, key
         elif key in known:
             behind.repeated += 1
             if behind.repeated > REMEMBERED:

@@ -1,17 +1,20 @@
 """What the three object stores have in common: prefixes, opening, putting, copying through here."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import BinaryIO
 
 from storages.stores import keys, reading, writing
 from storages.stores.contract import Kind, Level, Listed, ListedKind, Store, StoreConfig
-from storages.stores.errors import MISSING, TAKEN, BadKey, Missing, Taken
+from storages.stores.errors import CHANGED, MISSING, TAKEN, BadKey, Changed, Missing, StoreDenied, Taken
 from storages.stores.listing import in_order
 from storages.stores.writing import Incoming
 
 LONGEST_KEY = 1024
+# How long a bucket that answered is taken to be there.
+SEEN_SECONDS = 60.0
 
 
 class ObjectStore:
@@ -22,12 +25,15 @@ class ObjectStore:
     def __init__(self, config: StoreConfig) -> None:
         self.config = config
         self.prefix = keys.folder(config.prefix)
+        self._seen = float("-inf")
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Listed]:
         begin = keys.for_service(self.prefix + keys.raw(prefix))
-        return in_order(
-            lambda behind: self._below(self.pages_(begin, self._full(behind) if behind else "")), after=after
-        )
+
+        def pages(behind: bytes) -> Iterator[Listed]:
+            return self._below(self.pages_(begin, self._full(behind) if behind else ""))
+
+        return in_order(pages, after=after, order=self.order_)
 
     def _below(self, found: Iterator[Listed]) -> Iterator[Listed]:
         """Keys become our own; the placeholder of the prefix itself has none."""
@@ -45,12 +51,26 @@ class ObjectStore:
         return Level(tuple(map(keys.printable, below)), tuple(objects), following)
 
     def stat(self, key: str) -> Listed:
-        return _renamed(self.stat_(self.readable(key)), key)
+        with self._truly_missing():
+            return _renamed(self.stat_(self.readable(key)), key)
 
     def read_at(self, key: str, offset: int, length: int, *, expect: Listed | None = None) -> bytes:
         if length <= 0:
             return b""
-        return self.read_(self.readable(key), offset, length, expect)
+        with self._truly_missing():
+            return self.read_(self.readable(key), offset, length, expect)
+
+    @contextmanager
+    def _truly_missing(self) -> Iterator[None]:
+        """Without its bucket every object is missing, and nothing is to be concluded from that: StoreAway."""
+        try:
+            yield
+        except Missing:
+            if time.monotonic() - self._seen > SEEN_SECONDS:
+                with suppress(StoreDenied):
+                    self.level_("", "", 1)
+                self._seen = time.monotonic()
+            raise
 
     def open(self, key: str, *, expect: Listed | None = None) -> BinaryIO:
         return reading.opened(self, expect or self.stat(key))
@@ -66,6 +86,10 @@ class ObjectStore:
         self._check_free(to)
         source = expect or other.stat(key)
         if isinstance(other, type(self)) and self.copy_(other, other.readable(key), source, full):
+            if other.stat(key).etag != source.etag:
+                # Not every service heeds the condition that it was told.
+                self.delete([to])
+                raise Changed(CHANGED)
             return self.stat(to)
         with closing(other.open(key, expect=source)) as stream:
             return self.put(to, stream, size=source.size)
@@ -124,6 +148,17 @@ class ObjectStore:
 
     def delete_(self, full: Sequence[str]) -> None:
         raise NotImplementedError
+
+    def behind_the_end_(self, key: str, expect: Listed | None) -> bytes:
+        """What is read behind an object's end; it may have become shorter."""
+        if expect is not None and self.stat_(key).etag != expect.etag:
+            raise Changed(CHANGED)
+        return b""
+
+    @staticmethod
+    def order_(key: bytes) -> bytes:
+        """By what the service sorts a key."""
+        return key
 
     def identity(self) -> str:
         raise NotImplementedError

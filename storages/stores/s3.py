@@ -1,6 +1,5 @@
 """Amazon S3 and what speaks its language. The client is made by django-storages and listed by its own paginator."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -18,7 +17,7 @@ from storages.stores.contract import Kind, Listed, StoreConfig
 from storages.stores.errors import CHANGED, TAKEN, BadListing, Changed, Missing, StoreAway, StoreDenied, Taken
 from storages.stores.network import GuardedAwsSession
 from storages.stores.objects import ObjectStore
-from storages.stores.patience import Passing, patiently
+from storages.stores.patience import Passing, asked_to_wait, patiently
 from storages.stores.s3_errors import code_of, explained
 from storages.stores.writing import Incoming, in_base64, md5_of
 
@@ -28,9 +27,8 @@ CONNECTIONS = 32
 # The most that one request copies, and the size of the pieces of what is larger.
 COPIED_AT_ONCE = 5 * 1024**3
 COPIED_PIECE = 1024**3
-# How long a bucket that answered is taken to be there.
-SEEN_SECONDS = 60.0
 _READING = {"head_object", "get_object"}
+_OF_OBJECTS = {*_READING, "copy_object", "upload_part_copy", "delete_object"}
 _NO_SUCH_RANGE = "InvalidRange"
 _UNKNOWN = {"NotImplemented", "InvalidArgument", "MethodNotAllowed"}
 
@@ -42,7 +40,6 @@ class S3Store(ObjectStore):
         super().__init__(config)
         with explained(config):
             self._client = client_of(config)
-        self._seen = float("-inf")
 
     def identity(self) -> str:
         return f"s3:{self.config.endpoint.rstrip('/') or 'aws'}/{self.config.bucket}"
@@ -66,22 +63,11 @@ class S3Store(ObjectStore):
     def stat_(self, key: str) -> Listed:
         try:
             found = self._ask("head_object", Key=key)
-        except StoreDenied:
-            # A HEAD has no body that says why: whether the credentials expired or this object is closed.
+        except StoreAway:
+            # A HEAD has no body that says why: whether the credentials expired, this object is closed, or a bad name.
             self._ask("get_object", Key=key, Range="bytes=0-0")["Body"].close()
             raise
-        except Missing:
-            self._check_bucket()
-            raise
-        self._seen = time.monotonic()
         return _stated(key, found)
-
-    def _check_bucket(self) -> None:
-        """Without the bucket every object is missing, and nothing is to be concluded from that."""
-        if time.monotonic() - self._seen > SEEN_SECONDS:
-            with suppress(StoreDenied):
-                self._ask("head_bucket")
-            self._seen = time.monotonic()
 
     def read_(self, key: str, offset: int, length: int, expect: Listed | None) -> bytes:
         return patiently(lambda: self._read(key, offset, length, expect))
@@ -95,15 +81,10 @@ class S3Store(ObjectStore):
                 answer = self._client.get_object(Bucket=self.config.bucket, Key=key, **asked)
             except ClientError as error:
                 if code_of(error) == _NO_SUCH_RANGE:
-                    return self._behind_the_end(key, expect)
+                    return self.behind_the_end_(key, expect)
                 raise
             with answer["Body"] as body:
                 return _whole(body, answer, offset, length, expect)
-
-    def _behind_the_end(self, key: str, expect: Listed | None) -> bytes:
-        if expect is not None and self.stat_(key).etag != expect.etag:
-            raise Changed(CHANGED)
-        return b""
 
     def write_(self, key: str, incoming: Incoming) -> bool:
         if incoming.size > writing.PART:
@@ -209,19 +190,23 @@ class S3Store(ObjectStore):
             self._ask("delete_object", Key=failed["Key"])
 
     def abort_leftovers(self, older_than: datetime) -> int:
-        asked = {"Bucket": self.config.bucket, "Prefix": self.prefix.decode()}
+        prefix = self.prefix.decode()
         with explained(self.config):
-            pages = self._client.get_paginator("list_multipart_uploads").paginate(**asked)
-            begun = [one for page in pages for one in page.get("Uploads", []) if one["Initiated"] < older_than]
-        for one in begun:
+            pages = self._client.get_paginator("list_multipart_uploads").paginate(
+                Bucket=self.config.bucket, Prefix=prefix
+            )
+            found = [one for page in pages for one in page.get("Uploads", [])]
+        # Not every service heeds the prefix.
+        old = [one for one in found if one["Initiated"] < older_than and one["Key"].startswith(prefix)]
+        for one in old:
             self._abort(one["Key"], one["UploadId"])
-        return len(begun)
+        return len(old)
 
     def _ask(self, operation: str, **how: Any) -> Any:
         """The client's own operation."""
 
         def once() -> Any:
-            with explained(self.config, of_object="Key" in how, reading=operation in _READING):
+            with explained(self.config, of_object=operation in _OF_OBJECTS, reading=operation in _READING):
                 return getattr(self._client, operation)(Bucket=self.config.bucket, **how)
 
         return patiently(once)
@@ -232,7 +217,7 @@ def client_of(config: StoreConfig) -> Any:
     secret = config.credentials
     signed = bool(secret) or config.from_machine
     how = Config(
-        retries={"mode": "standard", "max_attempts": patience.CLIENT_ATTEMPTS},
+        retries={"mode": "standard", "total_max_attempts": patience.CLIENT_ATTEMPTS},
         connect_timeout=patience.CONNECT_SECONDS, read_timeout=patience.READ_SECONDS,
         max_pool_connections=CONNECTIONS, tcp_keepalive=True,
         s3={"addressing_style": "path" if config.endpoint else "auto"},
@@ -247,9 +232,23 @@ def client_of(config: StoreConfig) -> Any:
         security_token=secret.get("session_token") or None, session_profile=None,
     )  # fmt: skip
     client = files.connection.meta.client
+    # Older services insist on it, and the client sends it no more.
+    client.meta.events.register("before-call.s3.DeleteObjects", _with_md5)
+    client.meta.events.register_first("needs-retry.s3", _heed)
     if not config.trusted:
         _guard(client, how)
     return client
+
+
+def _with_md5(params: dict[str, Any], **_: Any) -> None:
+    params["headers"]["Content-MD5"] = in_base64(md5_of(params["body"]))
+
+
+def _heed(response: Any, attempts: int, **_: Any) -> float | None:
+    """A service that says how long it wants to be left alone is heeded: the client knows only Amazon's own header."""
+    headers = response[1].get("ResponseMetadata", {}).get("HTTPHeaders", {}) if response else {}
+    after = asked_to_wait(headers.get("retry-after"))
+    return min(after, patience.LONGEST_WAIT_SECONDS) if after and attempts < patience.CLIENT_ATTEMPTS else None
 
 
 def _guard(client: Any, how: Config) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as boto
+from urllib3.exceptions import HTTPError
 
 from storages.stores.contract import StoreConfig
 from storages.stores.errors import (
@@ -44,6 +45,7 @@ _REFUSED = "The storage refuses this with the credentials given: whoever owns th
 _NO_BUCKET = "There is no bucket of this name there: check the bucket's name and the endpoint."
 _MISSING = {"NoSuchKey", "NoSuchVersion", "404", "NotFound"}
 _FULL = {"QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "XMinioStorageFull", "InsufficientCapacity"}
+_NO_NAMES = {"KeyTooLongError", "XMinioInvalidObjectName", "XMinioInvalidResourceName", "InvalidURI"}
 _MANY_REQUESTS, _SERVER = 429, 500
 
 
@@ -58,12 +60,16 @@ def explained(config: StoreConfig, *, of_object: bool = False, reading: bool = F
     except boto.ClientError as error:
         if reading and code_of(error) == "AccessDenied":
             raise Unreadable(CLOSED) from error
-        raise of_answer(error, of_object=of_object) from error
+        found = of_answer(error, of_object=of_object)
+        if reading and isinstance(found, BadKey):
+            # What a service cannot hold is not there.
+            found = Missing(MISSING)
+        raise found from error
     except boto.PaginationError as error:
         raise BadListing("The storage's pages do not lead on: its listing cannot be relied on.") from error
     except boto.ParamValidationError as error:
-        raise BadKey("The storage's client takes no such key or bucket.") from error
-    except (boto.BotoCoreError, boto.HTTPClientError, ValueError) as error:
+        raise StoreAway("No bucket can have such a name: check it.") from error
+    except (boto.BotoCoreError, boto.HTTPClientError, HTTPError, OSError, ValueError) as error:
         raise of_way(error, config) from error
 
 
@@ -92,7 +98,7 @@ def _by_kind(code: str, status: int, after: float) -> StoreError:
         return StoreFull("No space left in the storage, or over its quota.")
     if status in {401, 403}:
         return StoreDenied(_REFUSED)
-    if status == _MANY_REQUESTS or status >= _SERVER:
+    if status == _MANY_REQUESTS or (status >= _SERVER and code != "NotImplemented"):
         return Passing(f"The storage cannot answer now ({status} {_plain(code)}).", after=after)
     return StoreAway(f"The storage answers {status} {_plain(code)}: check endpoint, region and bucket.")
 
@@ -102,8 +108,8 @@ def _about_object(code: str) -> StoreError | None:
         return Changed(CHANGED)
     if code == "InvalidObjectState":
         return Unreadable(ARCHIVED)
-    if code == "KeyTooLongError":
-        return BadKey("The key is too long for this storage.")
+    if code in _NO_NAMES:
+        return BadKey("The storage cannot hold such a name.")
     return None
 
 

@@ -117,15 +117,6 @@ class TestThePlaceOfAStorageStays:
             ExternalStorage.objects.filter(pk=storage.pk).update(prefix="x", moved=2)
 
 
-def test_an_import_reads_a_storage_only_if_its_source_is_one(project):
-    from importer.tests.factories import make_job
-
-    storage = make_storage()
-    make_job(project, source_kind="storage", storage=storage)
-    with pytest.raises(IntegrityError, match="job_reads_one_storage"), transaction.atomic():
-        make_job(project, source_kind="folder", storage=storage)
-
-
 @pytest.mark.parametrize(
     ("fields", "address"),
     [

@@ -9,12 +9,14 @@ from dataclasses import replace
 import pytest
 
 from storages.stores import (
+    BadKey,
     Changed,
     Kind,
     Missing,
     StoreAway,
     StoreConfig,
     Taken,
+    Unreadable,
     keys,
     store_for,
     writing,
@@ -29,7 +31,8 @@ def put(store, key, content=b"bytes"):
 
 
 def listed(store, prefix="", after=""):
-    return [one.key for one in store.list(prefix, after)]
+    """Objects; a gateway to a file system lists emptied folders as placeholders."""
+    return [one.key for one in store.list(prefix, after) if one.kind is ListedKind.FILE]
 
 
 def whole(store, key):
@@ -72,7 +75,8 @@ def test_keys_stand_in_the_order_of_their_bytes(spot):
     names = [name for name in names if name != "a" or spot.name not in {"local", "strict-s3"}]
     for name in names:
         put(spot.store, name)
-    assert listed(spot.store) == sorted(names, key=str.encode)
+    code = "utf-16-be" if spot.name == "azure" else "utf-8"
+    assert listed(spot.store) == sorted(names, key=lambda name: name.encode(code))
 
 
 def test_a_prefix_narrows_the_listing_wherever_it_ends(spot):
@@ -119,7 +123,8 @@ def test_one_level_at_a_time_is_browsed_page_by_page(spot):
     found, after = [], ""
     for _ in range(10):
         page = spot.store.folders(after=after, limit=2)
-        assert len(page.folders) + len(page.objects) <= 2
+        # Google's emulator has no pages of folders.
+        assert len(page.folders) + len(page.objects) <= 2 or spot.name == "google"
         found += [*page.folders, *(one.key for one in page.objects)]
         if not (after := page.following):
             break
@@ -326,22 +331,111 @@ def test_a_store_knows_itself_again_and_no_other(spot, tmp_path):
 
 
 ODD = [
-    "-rf", " leading and trailing ", "a b/c#d?e&f=g%20h+i", "100%", "é/ü.dcm", "\U0001f9e0.dcm", "a\\b", "..a", "a..b",
-    "...", "~", "$HOME", "a:b", "a::b", "\\x41", "\\x5c\\", "x" * 255, "deep/" * 40 + "end", "'quoted'\"twice\"", "<&>",
-    "a;b", "CON", "a,b", "\u202egnp.dcm", "e\u0301",
+    "-rf", " leading and trailing ", "a b/c#d?e&f=g%20h+i", "100%", "é/ü.dcm", "\U0001f9e0.dcm", "..a", "a..b", "...",
+    "~", "$HOME", "a:b", "a::b", "x" * 255, "deep/" * 40 + "end", "'quoted'\"twice\"", "<&>", "a;b", "CON", "a,b",
+    "\u202egnp.dcm", "e\u0301", "\\x41", "\\x5c\\", "a\\b",
 ]  # fmt: skip
-NOT_ON_FOLDERS = ["/leading", "//a", "a//b", "a///b", "a/./b", "a/../b", "../a", "..", "trailing/", "a/b/", "."]
-CONTROL = ["new\nline", "tab\tin", "bell\x07", "return\r", "\x7f", "\x1b[31m"]
+CONTROL = ["new\nline", "tab\tin", "return\r", "bell\x07", "\x7f", "\x1b[31m", "\u0085"]
+# What means something to file systems, and to whoever shortens paths.
+WAYS = ["/leading", "//a", "a//b", "a///b", "a/./b", "a/../b", "../a", "..", ".", "../../../../etc/passwd", "trailing/"]
 
 
-@pytest.mark.parametrize("name", ODD, ids=range(len(ODD)))
-def test_odd_keys_are_kept_listed_and_read(spot, name):
+def roundtrip(spot, name):
+    """Put, listed, read and deleted under its exact name; False where this kind says that it cannot hold it."""
     key = keys.printable(name.encode())
-    put(spot.store, "other")
-    made = put(spot.store, key, b"odd")
+    try:
+        made = put(spot.store, key, b"odd")
+    except BadKey:
+        assert listed(spot.store) == ["other"]
+        return False
     assert made.key == key
     assert sorted(listed(spot.store)) == sorted([key, "other"])
     assert whole(spot.store, key) == b"odd"
     assert spot.store.read_at(key, 1, 1) == b"d"
     spot.store.delete([key])
     assert listed(spot.store) == ["other"]
+    return True
+
+
+def kept(spot, names):
+    put(spot.store, "other")
+    return [name for name in names if roundtrip(spot, name)]
+
+
+def test_odd_keys_are_kept_listed_and_read(spot):
+    left_out = {"azure": "\\"}.get(spot.name, "nothing")
+    assert kept(spot, ODD) == [name for name in ODD if left_out not in name]
+
+
+def test_control_characters_are_kept_where_the_service_takes_them(spot):
+    # Moto routes no address with a line break, Azurite lists no name with what XML has no way to write.
+    too_odd = {"s3": "\n\r", "azure": "\x07\x1b"}.get(spot.name, "")
+    names = [name for name in CONTROL if not set(name) & set(too_odd)]
+    assert kept(spot, names) == names
+
+
+# The gateway of JuiceFS stands before a file system, which has ways of its own.
+@pytest.mark.parametrize("spot", ["local", "s3", "azure", "google"], indirect=True)
+def test_keys_that_look_like_ways_lead_nowhere_else(spot):
+    refused = {
+        "local": set(WAYS),
+        "azure": {way for way in WAYS if {".", ".."} & set(way.split("/"))},
+        "google": {".", ".."},
+    }.get(spot.name, set())
+    assert kept(spot, WAYS) == [way for way in WAYS if way not in refused]
+    for way in refused:
+        with pytest.raises((Missing, Unreadable)):
+            spot.store.read_at(way, 0, 1)
+
+
+@pytest.mark.parametrize("spot", ["s3", "azure", "google"], indirect=True)
+def test_a_name_can_be_object_folder_and_placeholder_at_once(spot):
+    for key, content in (("a", b"object"), ("a/", b""), ("a/b", b"below"), ("full/", b"no placeholder")):
+        spot.plant(key, content)
+    found = {one.key: (one.size, str(one.kind)) for one in spot.store.list()}
+    assert found == {"a": (6, "file"), "a/": (0, "placeholder"), "a/b": (5, "file"), "full/": (14, "file")}
+    assert whole(spot.store, "a/") == b""
+    assert whole(spot.store, "full/") == b"no placeholder"
+    level = spot.store.folders()
+    assert level.folders == ("a/", "full/")
+    assert [one.key for one in level.objects] == ["a"]
+    assert [one.key for one in spot.store.folders("a/").objects] == ["a/b"]
+    inner = store_for(replace(spot.config, prefix="a"))
+    assert [one.key for one in inner.list()] == ["b"]
+    with pytest.raises(Taken):
+        put(spot.store, "a/")
+
+
+def test_keys_of_full_length_are_kept_and_longer_ones_refused(spot):
+    parts = 4 if spot.name != "local" else 5
+    key = "/".join(["k" * (1024 // parts - 1)] * parts)
+    key += "k" * (1024 - len(key) if spot.name != "local" else 0)
+    assert roundtrip_of(spot, key)
+    if spot.name != "local":
+        with pytest.raises(BadKey):
+            put(spot.store, key + "k")
+    else:
+        with pytest.raises(BadKey):
+            put(spot.store, "k" * 256)
+
+
+def roundtrip_of(spot, key):
+    put(spot.store, "other")
+    return roundtrip(spot, key)
+
+
+def test_bytes_that_are_no_utf8_are_refused_by_services_and_kept_in_folders(spot):
+    key = keys.printable(b"\xff\xfe.dcm")
+    assert key == "\\xff\\xfe.dcm"
+    if spot.name == "local":
+        assert roundtrip_key(spot, key)
+        return
+    with pytest.raises(BadKey):
+        put(spot.store, key)
+    with pytest.raises(Missing):
+        spot.store.stat(key)
+
+
+def roundtrip_key(spot, key):
+    put(spot.store, key, b"odd")
+    return listed(spot.store) == [key] and whole(spot.store, key) == b"odd"

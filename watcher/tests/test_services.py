@@ -11,7 +11,9 @@ from conftest import ON_SQLITE
 from hierarchy.errors import Refused
 from importer.core.states import JobStatus
 from importer.models import Event, ImportJob, move_to
+from importer.plans import approve_import
 from importer.rule_sets import restore
+from importer.tests.pipeline.drive import run, tree
 from importer.tests.rule_sets import by, make_rule_set
 from watcher import services
 from watcher.models import Batch, DropFolder
@@ -256,6 +258,26 @@ def test_a_batch_whose_plan_waits_for_approval_says_so_and_ends_with_its_import(
     # An approved plan that came out otherwise is asked about again.
     assert played(batch, JobStatus.PLANNED) == BatchStatus.PLANNED
     assert finish(batch).status == BatchStatus.IMPORTED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_delivery_with_a_preview_is_imported_when_its_plan_is_approved(folder, root, project):
+    make_rule_set("by name", "- mappings: 'name={sub}_{ses}_{acq}.txt'\n", project=project)
+    DropFolder.objects.update(preview=True, rule_set="by name")
+    batch = services.claim(folder.pk, dropped(root, files=(b"P01_V1_T1.txt",)), now=NOW)
+    job = run(batch.job)
+    services.settle_batches(now=LATER)
+    batch.refresh_from_db()
+    assert (job.status, batch.status, tree(project)) == ("planned", BatchStatus.PLANNED, {})
+    approve_import(job.pk, actor=None, who="system", now=LATER, enqueue=False)
+    services.settle_batches(now=LATER)
+    batch.refresh_from_db()
+    assert batch.status == BatchStatus.IMPORTING
+    job = run(job)
+    services.settle_batches(now=LATER)
+    batch.refresh_from_db()
+    assert (job.status, batch.status) == ("completed", BatchStatus.IMPORTED)
+    assert list(tree(project)) == ["P01/V1/T1/P01_V1_T1.txt"]
 
 
 def test_a_plan_that_is_not_approved_ends_its_batch_with_its_import(folder, root):

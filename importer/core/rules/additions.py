@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from importer.core.rules.fields import destination
+from importer.core.rules.fields import PLACE_FIELDS, destination
 from importer.core.rules.mappings import Mapping, mapping
 from importer.core.rules.model import DICOM
 from importer.core.rules.parsing import parse
@@ -18,7 +18,7 @@ from importer.core.states import Level
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Additions:
     """`include` and `exclude` narrow the whole set; a mapping goes before those of each rule that can read its fields;
-    defaults and overrides win over those of the rules."""
+    defaults and overrides win over those of the rules. A rule that goes beside DICOM takes no labels of them."""
 
     level: Level | None = None
     include: tuple[str, ...] = ()
@@ -75,7 +75,10 @@ def _with(rule: dict[str, Any], additions: Additions) -> dict[str, Any]:
         made.setdefault("name", "")
     if mappings:
         made["mappings"] = [*mappings, *_listed(made.get("mappings"))]
-    for key, lines in (("defaults", additions.defaults), ("overrides", additions.overrides)):
+    beside = bool(made.get("beside_dicom"))
+    for key, added in (("defaults", additions.defaults), ("overrides", additions.overrides)):
+        # What lies beside DICOM goes where that goes, which has been told already.
+        lines = [line for line in added if not (beside and _field(line) in PLACE_FIELDS)]
         if lines:
             made[key] = [*_unless(_listed(made.get(key)), lines), *lines]
     return made

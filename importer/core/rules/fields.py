@@ -59,6 +59,10 @@ DESTINATIONS: dict[str, Kind] = {
     "file.info.*": Kind.INFO,
     "file.classification.*": Kind.TAGS,
 }
+# What says where in its project something lies.
+PLACE_FIELDS = frozenset({
+    "subject.label", "session.label", "session.uid", "acquisition.label", "acquisition.uid",
+})  # fmt: skip
 _ROOTS = {
     "group": ("gr", "grp"),
     "project": ("pr", "pro", "prj", "proj"),

@@ -5,12 +5,13 @@ from typing import TypeVar
 
 import yaml
 
-from importer.core.rules.fields import SOURCE_FIELDS, destination, dicom_keyword, source
+from importer.core.rules.fields import PLACE_FIELDS, SOURCE_FIELDS, destination, dicom_keyword, source
 from importer.core.rules.filters import Filter, filter_of
 from importer.core.rules.mappings import Mapping, mapping
 from importer.core.rules.model import DICOM, SERIES_KEYS, Rule, RuleSet
 from importer.core.rules.problems import Problem, RuleError, Wrong, nearest
 from importer.core.rules.templates import Template, template
+from importer.core.rules.values import says_nothing
 from importer.core.states import Level, MissingMeta, Strategy, UidScope
 
 MOST_CHARACTERS = 64 * 1024
@@ -119,6 +120,8 @@ class _Parser:
         keys = self._keys(node, RULE_KEYS)
         kind = self._optional_text(keys.get("type"), most=32)
         dicom = kind == DICOM
+        if kind.lower() == DICOM and not dicom:
+            self._say(keys["type"], f"Write {DICOM} in small letters: {kind} would be a type of other files.")
         for key in _ONLY_DICOM:
             if key in keys and not dicom:
                 self._say(keys[key], f"{key} needs type: dicom.")
@@ -128,6 +131,8 @@ class _Parser:
                 self._say(keys[key], f"A rule with beside_dicom finds the place by the DICOM around: leave out {key}.")
         if beside and dicom:
             self._say(keys["beside_dicom"], "beside_dicom is for files that are no DICOM: leave out type: dicom.")
+        defaults = self._settings(keys.get("defaults"), beside=beside)
+        overrides = self._settings(keys.get("overrides"), may_be_empty=True, beside=beside)
         zipped = self._flag(keys["zip"], default=False) if "zip" in keys else None
         if "group_by" in keys and not (zipped or dicom):
             self._say(keys["group_by"], "group_by says what is zipped together: add zip: true.")
@@ -140,8 +145,8 @@ class _Parser:
             include=self._filters(keys.get("include"), dicom=dicom),
             exclude=self._filters(keys.get("exclude"), dicom=dicom),
             mappings=self._mappings(keys.get("mappings"), dicom=dicom),
-            defaults=self._settings(keys.get("defaults")),
-            overrides=self._settings(keys.get("overrides"), may_be_empty=True),
+            defaults=defaults,
+            overrides=overrides,
             group_by=self._words(keys.get("group_by"), lambda word: self._read(word, dicom=dicom)),
             zip=zipped,
             zip_single=self._flag(keys.get("zip_single"), default=True),
@@ -176,8 +181,7 @@ class _Parser:
 
     def _mappings(self, node: yaml.Node | None, *, dicom: bool) -> tuple[Mapping, ...]:
         found: list[Mapping] = []
-        pairs = _pairs(node) if isinstance(node, yaml.MappingNode) else [(one, one.value) for one in self._lines(node)]
-        for one, text in pairs:
+        for one, text in self._pairs(node):
             made = self._guarded(one, lambda text=text: mapping(text, dicom=dicom, before=found))  # type: ignore[misc]
             if made is not None:
                 found.append(made)
@@ -185,15 +189,34 @@ class _Parser:
                 self.keywords |= {name for name in used if name not in SOURCE_FIELDS}
         return tuple(found)
 
-    def _settings(self, node: yaml.Node | None, *, may_be_empty: bool = False) -> tuple[tuple[str, str], ...]:
+    def _settings(
+        self, node: yaml.Node | None, *, beside: bool, may_be_empty: bool = False
+    ) -> tuple[tuple[str, str], ...]:
         """`field=value` lines, or a mapping of them; a text is taken as it is."""
-        pairs = _pairs(node) if isinstance(node, yaml.MappingNode) else [(one, one.value) for one in self._lines(node)]
         found = []
-        for one, text in pairs:
+        for one, text in self._pairs(node):
             made = self._guarded(one, lambda text=text: _setting(text, may_be_empty=may_be_empty))  # type: ignore[misc]
-            if made is not None:
-                found.append(made)
+            if made is None:
+                continue
+            if beside and made[0] in PLACE_FIELDS:
+                self._say(one, f"A rule with beside_dicom finds the place by the DICOM around: leave out {made[0]}.")
+            found.append(made)
         return tuple(found)
+
+    def _pairs(self, node: yaml.Node | None) -> Iterator[tuple[yaml.Node, str]]:
+        """Lines as they are; of a mapping each key and its value as a line."""
+        if not isinstance(node, yaml.MappingNode):
+            yield from ((one, one.value) for one in self._lines(node))
+            return
+        if len(node.value) > MOST_LINES:
+            self._say(node, f"There are more than {MOST_LINES} lines.")
+            return
+        for key, value in node.value:
+            other = next((one for one in (key, value) if not isinstance(one, yaml.ScalarNode)), None)
+            if other is None:
+                yield key, f"{key.value}={self._text(value)}"
+            else:
+                self._say(other, "This is no text: give one value, and write each further line with a dash.")
 
     def _instance_name(self, node: yaml.Node | None) -> Template | None:
         if node is None:
@@ -232,10 +255,11 @@ class _Parser:
     def _flag(self, node: yaml.Node | None, *, default: bool) -> bool:
         if node is None:
             return default
-        if not isinstance(node, yaml.ScalarNode) or not node.tag.endswith(":bool"):
+        known = yaml.SafeLoader.bool_values
+        if not isinstance(node, yaml.ScalarNode) or not node.tag.endswith(":bool") or node.value.lower() not in known:
             self._say(node, "This is true or false.")
             return default
-        return bool(yaml.SafeLoader("").construct_yaml_bool(node))
+        return bool(known[node.value.lower()])
 
     def _choice(
         self, node: yaml.Node | None, values: type[_Choice], *, allowed: Sequence[_Choice] = ()
@@ -280,14 +304,6 @@ def _problem(node: yaml.Node, said: str, at: int) -> Problem:
     return Problem(mark.line + 1, mark.column + 1 + (at + int(quoted) if one_line else 0), said)
 
 
-def _pairs(node: yaml.MappingNode) -> list[tuple[yaml.Node, str]]:
-    return [(key, f"{getattr(key, 'value', '')}={_scalar(value)}") for key, value in node.value]
-
-
-def _scalar(node: yaml.Node) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) and not node.tag.endswith(":null") else ""
-
-
 def _setting(text: str, *, may_be_empty: bool) -> tuple[str, str]:
     field, equals, value = text.partition("=")
     if not equals:
@@ -295,6 +311,8 @@ def _setting(text: str, *, may_be_empty: bool) -> tuple[str, str]:
     name = destination(field).name
     if not value.strip() and not may_be_empty:
         raise Wrong("The value is empty: give one, or leave the line out.", len(field) + 1)
+    if value.strip() and says_nothing(name, value.strip()):
+        raise Wrong(f"Nothing is left of {value.strip()} once it is made safe for {name}.", len(field) + 1)
     return name, value.strip()
 
 

@@ -52,24 +52,37 @@ def explain(rules: RuleSet, file: SourceFile, content: Content, *, zone: ZoneInf
     outside = _why_not(rules.include, rules.exclude, facts, zone)
     if outside:
         return Explained(result, (Why(0, "", False, f"outside the rule set: {outside}"),))
-    took = result.rule.number if isinstance(result, Taken) else 0
+    took = result.rule.number if isinstance(result, Taken) else _stopped(rules, result, facts, zone)
     said = tuple(_why(rule, facts, zone, took=took) for rule in rules.rules)
     return Explained(result, said, values.shown(result.mapped) if isinstance(result, Taken) else {})
 
 
+def _stopped(rules: RuleSet, result: Bad, facts: "_Facts", zone: tzinfo) -> int:
+    """The rule at which a broken header ended the search; 0 where all were asked."""
+    if result in {NO_RULE, NOT_DICOM}:
+        return 0
+    asked = (one.number for one in rules.rules if one.is_dicom and _passes_listing(one, facts, zone))
+    return next(asked, 0)
+
+
 def _why(rule: Rule, facts: "_Facts", zone: tzinfo, *, took: int) -> Why:
     if rule.number == took:
-        return Why(rule.number, rule.name, True, "takes the file")
+        broken = _broken(rule, facts)
+        return Why(rule.number, rule.name, not broken, broken or "takes the file")
     listed = tuple(one for one in rule.include if not one.of_header)
     listed = listed if len(listed) == len(rule.include) else ()
     reason = _why_not(listed, tuple(one for one in rule.exclude if not one.of_header), facts, zone)
     if not reason and rule.is_dicom and not facts.content.is_dicom():
         reason = ASKS_FOR_DICOM
-    elif not reason and rule.is_dicom and isinstance(facts.header(), Bad):
-        reason = "its header cannot be read"
     elif not reason:
-        reason = _why_not(rule.include, rule.exclude, facts, zone)
+        reason = _broken(rule, facts) or _why_not(rule.include, rule.exclude, facts, zone)
     return Why(rule.number, rule.name, False, reason or f"rule {took} comes first")
+
+
+def _broken(rule: Rule, facts: "_Facts") -> str:
+    """Why the header that the rule asks for cannot be read; empty where it can."""
+    header = facts.header() if rule.is_dicom else None
+    return header.reason if isinstance(header, Bad) else ""
 
 
 def _why_not(include: tuple[Filter, ...], exclude: tuple[Filter, ...], facts: "_Facts", zone: tzinfo) -> str:
@@ -121,7 +134,8 @@ def _bad(facts: "_Facts") -> Bad:
 def _taken(rule: Rule, facts: "_Facts", zone: ZoneInfo) -> Taken | Bad:
     if rule.beside_dicom:
         mapped = values.mapped_of(_fixed(rule, {}), Mapped(), zone=zone)
-        return Taken(rule=rule, way=Way.BESIDE, mapped=mapped)
+        name = str(mapped.extra.get(values.FILE_NAME, ""))
+        return Taken(rule=rule, way=Way.BESIDE, mapped=mapped, file_name=name)
     header = facts.header() if rule.is_dicom else None
     base = map_header(header, zone=zone) if isinstance(header, Header) else Mapped()
     mapped = values.mapped_of(_fields(rule, facts, base, zone), base, zone=zone)
@@ -145,7 +159,7 @@ def _fields(rule: Rule, facts: "_Facts", base: Mapped, zone: ZoneInfo) -> dict[s
     for line in rule.mappings:
         for capture, text in line.read(read):
             value = values.loaded(capture, text, zone=zone)
-            if value is not None and found.get(capture.name) in {None, ""}:
+            if value is not None and found.get(capture.name) in (None, ""):
                 found[capture.name] = value
     for name, value in rule.defaults:
         if name not in found and not values.said(base, name):
@@ -160,7 +174,8 @@ def _fields(rule: Rule, facts: "_Facts", base: Mapped, zone: ZoneInfo) -> dict[s
 
 def _fixed(rule: Rule, found: dict[str, Any]) -> dict[str, Any]:
     if rule.beside_dicom:
-        found = {**dict(rule.defaults), **found}
+        typed = {"file.type": rule.type} if rule.type else {}
+        found = {**typed, **dict(rule.defaults), **found}
     return {**found, **dict(rule.overrides)}
 
 

@@ -7,7 +7,10 @@ from importer.core.states import Level, MissingMeta, Strategy, UidScope
 
 _TEXT = {"type": "string"}
 _LINES = {"anyOf": [_TEXT, {"type": "array", "items": _TEXT, "maxItems": MOST_LINES}]}
-_SETTINGS = {"anyOf": [*_LINES["anyOf"], {"type": "object"}]}
+_VALUE = {"type": ["string", "number", "boolean", "null"]}
+_SETTINGS = {
+    "anyOf": [*_LINES["anyOf"], {"type": "object", "additionalProperties": _VALUE, "maxProperties": MOST_LINES}]
+}
 
 
 def schema() -> dict[str, Any]:

@@ -23,6 +23,7 @@ _SPELLED = re.compile(
 def expression(time_format: str) -> str:
     """The regular expression of what a strptime format reads. Raises Wrong at the code that is not known."""
     out, at = [], 0
+    seen: set[str] = set()
     while at < len(time_format):
         if time_format[at] != "%":
             out.append(re.escape(time_format[at]))
@@ -31,6 +32,9 @@ def expression(time_format: str) -> str:
         code = time_format[at + 1 : at + 2]
         if code not in _CODES:
             raise Wrong(f"There is no time code %{code}: use %Y %m %d %H %M %S and the like.", at)
+        if code in seen:
+            raise Wrong(f"The time code %{code} stands twice: a time has each of its parts once.", at)
+        seen |= {code} - {"%"}
         out.append(_CODES[code])
         at += 2
     return "".join(out)
@@ -82,4 +86,9 @@ def _moment(at: datetime, zone: tzinfo) -> Moment | None:
         return None
     recorded = at.tzinfo or zone
     aware = at.replace(tzinfo=recorded)
+    try:
+        aware.astimezone(UTC)
+    except (ValueError, OverflowError):
+        # A database keeps it in UTC, where the last day of the year 9999 may already be over.
+        return None
     return Moment(aware, getattr(recorded, "key", None) or str(aware.tzname()))

@@ -17,7 +17,7 @@ from importer.core.labels import (
 )
 from importer.core.records import Mapped, Moment
 from importer.core.rules import times
-from importer.core.rules.fields import Kind, destination
+from importer.core.rules.fields import PLACE_FIELDS, Kind, destination
 from importer.core.rules.patterns import Capture
 from importer.core.rules.templates import Value
 
@@ -85,6 +85,11 @@ def said(base: Mapped, name: str) -> bool:
     """Whether the header says this field."""
     attribute = _ATTRIBUTES.get(name)
     return getattr(base, attribute) not in {None, ""} if attribute else name in base.extra
+
+
+def says_nothing(name: str, text: str) -> bool:
+    """Whether a label that a rule gives by itself is empty once it is made safe."""
+    return name in PLACE_FIELDS and not _load(name, _kind(name), text, zone=UTC)
 
 
 def value_of(value: Any) -> Value:

@@ -18,7 +18,7 @@ from importer.core.rules.model import RuleSet
 from importer.core.rules.problems import Problem
 from importer.core.rules.samples import MOST_NAMES
 from importer.core.rules.trials import Row
-from importer.management.rules import placed
+from importer.management.rules import file_bytes, placed
 from importer.management.running import REFUSED, actor_named, refuse
 from importer.rule_choice import BadRules, parsed
 from importer.rule_sets import from_file
@@ -90,10 +90,17 @@ class Command(BaseCommand):
             samples = [as_json(row) for row in rows]
             self._dump({"rules": checked.source, "count": count, "problems": [], "samples": samples})
         else:
+            self._tell_rows(rows, taken=taken)
+        sys.exit(ALL_TAKEN if taken == len(rows) else NOT_ALL)
+
+    def _tell_rows(self, rows: list[Row], *, taken: int) -> None:
+        try:
             for row in rows:
                 self.stdout.write("\n".join(_lines(row)))
             self.stdout.write(f"{taken:,} of {len(rows):,} taken")
-        sys.exit(ALL_TAKEN if taken == len(rows) else NOT_ALL)
+        except BrokenPipeError:
+            # `| head` has seen enough.
+            sys.stderr.close()
 
     def _dump(self, said: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(said, indent=2, ensure_ascii=False))
@@ -101,8 +108,8 @@ class Command(BaseCommand):
 
 def _checked(said: str, address: str | None, actor: Actor) -> Checked:
     """A file where there is one, else a name."""
-    if Path(said).is_file():
-        text = from_file(Path(said).read_bytes(), said)[2]
+    if Path(said).exists() and not Path(said).is_dir():
+        text = from_file(file_bytes(said), said)[2]
         return Checked(said, parsed(text))
     project = find_project(address, actor=actor) if address else None
     try:

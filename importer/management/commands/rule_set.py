@@ -14,7 +14,7 @@ from hierarchy.selectors import Actor, find_project
 from importer import rule_sets
 from importer.core.names import shown
 from importer.listing import FILTER_HELP, Fields, Listing, chosen_rows
-from importer.management.rules import placed
+from importer.management.rules import file_bytes, placed
 from importer.management.running import actor_named, refuse
 from importer.rule_sets import BadRules, NewRuleSet, RuleSetChoice, RuleSetRow
 from importer.services import who_is
@@ -205,7 +205,7 @@ def _found(options: dict[str, Any]) -> RuleSetRow:
 
 def _read(path: str) -> bytes:
     try:
-        return sys.stdin.buffer.read() if path == STDIN else Path(path).read_bytes()
+        return sys.stdin.buffer.read() if path == STDIN else file_bytes(path)
     except OSError as error:
         refuse(f"{path} cannot be read: {error.strerror}.")
 

@@ -126,7 +126,7 @@ def test_what_is_odd_about_a_member_is_its_kind(archive, name):
     assert (entry.kind, entry.size) == (kind, 0)
 
 
-@pytest.mark.parametrize("name", set(HOSTILE) - {"deep"})
+@pytest.mark.parametrize("name", sorted(set(HOSTILE) - {"deep"}))
 def test_a_refused_member_is_not_opened_either(archive, name):
     found = archive(HOSTILE[name][0])
     [(printed, _)] = listed(found)

@@ -148,9 +148,9 @@ def test_a_tag_never_leads_out_of_the_archive(project, places, tmp_path, label):
             or (path.is_relative_to(places.quarantine))
         )
     assert set(became(job).values()) <= {"imported", "conflict"}
-    stored = [path for place in (places.archive, places.quarantine) for path in bytes_under(place)]
+    stored = [*bytes_under(places.archive), *bytes_under(places.quarantine)]
     assert len(stored) == 1
-    assert ".." not in stored[0].split("/")
+    assert ".." not in Path(stored[0]).parts
     rows = list(csv.DictReader(io.StringIO("".join(report.audit_csv(job)))))
     assert not [row for row in rows if row["dst_path"][:1] in {"=", "+", "-", "@"}]
 

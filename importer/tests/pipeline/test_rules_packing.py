@@ -353,3 +353,15 @@ def test_standard_rules_still_say_what_they_said(project, places, tmp_path):
     put_series(tmp_path / "in", 2)
     job = imported(project, tmp_path / "in")
     assert (job.rules, list(tree(project))) == ("standard", [f"{AT}/1 - t1.dicom.zip"])
+
+
+def test_a_series_that_disagrees_and_has_no_uid_of_its_own_has_a_name_all_the_same(project, places, tmp_path):
+    put_series(tmp_path / "in")
+
+    text = "- {type: dicom, mappings: ['InstanceNumber=acq', 'name=acq'], overrides: ['acquisition.uid=']}"
+    job = ruled(project, tmp_path / "in", text)
+
+    assert [kind for kind, _ in conflicts(job)] == ["series_labels_disagree"]
+    placement = Placement.objects.get(job=job)
+    assert placement.acquisition_uid == ""
+    assert placement.file_name == f"{placement.session_uid}.dicom.zip"

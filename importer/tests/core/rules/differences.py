@@ -336,9 +336,9 @@ RULES = [
     ),
     Difference(
         "a default of which nothing is left",
-        "It is meant, so no folder name takes its place: the label is missing, and said to be.",
+        "It is refused where it is written; theirs takes a folder's name in its place.",
         "decisions, Header to hierarchy",
-        lambda case: case.field == "subject.label" and "sub=..." in lines(case, "defaults") and case.ours is None,
+        refusal("ours", "sub=..."),
     ),
     Difference(
         "a time with something before it",

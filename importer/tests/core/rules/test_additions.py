@@ -75,3 +75,9 @@ def test_values_stay_as_they_are_written():
     one = parse(merged(text, Additions(exclude=("name=x",)))).rules[0]
     assert one.defaults == (("session.label", "01"), ("acquisition.label", "2020-01-02"))
     assert one.zip is True
+
+
+def test_what_lies_beside_dicom_takes_no_label_of_an_addition_but_the_rest():
+    image, other = parse(merged(STANDARD, Additions(overrides=("ses=V9", "session.info.site=x")))).rules
+    assert image.overrides == (("session.label", "V9"), ("session.info.site", "x"))
+    assert (other.beside_dicom, other.overrides) == (True, (("session.info.site", "x"),))

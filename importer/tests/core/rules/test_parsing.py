@@ -93,6 +93,15 @@ def test_the_headers_that_rules_read_are_known_beforehand():
         ("fail_fast: 3\nrules:\n  - type: dicom\n", (1, 1), "There is no key fail_fast"),
         ("a: [", (1, 5), "not YAML"),
         ("- type: \x07\n", (1, 9), "character"),
+        ("- zip: !!bool maybe\n", (1, 8), "true or false"),
+        ("- type: DICOM\n", (1, 9), "small letters"),
+        ("- mappings: {path: [a, b]}\n", (1, 20), "no text"),
+        ("- mappings: {[a]: b}\n", (1, 14), "no text"),
+        ("- defaults: ['sub=...']\n", (1, 19), "Nothing is left"),
+        ("- overrides: {ses: ' . '}\n", (1, 19), "Nothing is left"),
+        ("- overrides: [acq.uid=...]\n", (1, 23), "Nothing is left"),
+        ("- beside_dicom: true\n  overrides: [acq=x]\n", (2, 15), "leave out acquisition.label"),
+        ("- mappings: ['path={session.timestamp:%d%d}']\n", (1, 41), "stands twice"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_its_place(text, place, part):
@@ -132,7 +141,7 @@ def test_built_in_sets_parse_and_fit_the_schema(name):
 
 def test_the_schema_refuses_what_the_parser_refuses():
     jsonschema.Draft202012Validator.check_schema(schema())
-    for text in ("- typ: x", "- level: group", "rules: 3", "- zip: maybe"):
+    for text in ("- typ: x", "- level: group", "rules: 3", "- zip: maybe", "- mappings: {path: [a, b]}"):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate(yaml.safe_load(text), schema())
         assert problems(text)

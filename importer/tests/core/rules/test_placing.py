@@ -53,6 +53,31 @@ def labels(taken):
     return taken.mapped.subject_label, taken.mapped.session_label, taken.mapped.acquisition_label
 
 
+@pytest.mark.parametrize(("field", "path", "kept"), [
+    ("session.tags", "x,y/z/S/V", ["x", "y"]),
+    ("session.info.n", "[1]/[2]/S/V", [1]),
+    ("session.info.n", '{"a": 1}/2/S/V', {"a": 1}),
+])  # fmt: skip
+def test_of_two_lines_for_a_list_the_first_wins(field, path, kept):
+    lines = [f"path={{{field}}}/**", f"path=*/{{{field}}}/*/*", "path=*/*/{sub}/{ses}"]
+    found = placed(f"- level: session\n  mappings: {lines}\n", path)
+    assert labels(found)[:2] == ("S", "V")
+    assert found.mapped.extra == {field: kept}
+
+
+def test_what_lies_beside_dicom_has_the_type_and_the_name_that_its_rule_gives():
+    text = "- beside_dicom: true\n  type: bruker\n  defaults: [file.info.n=1]\n  overrides: [file.name=acqp.txt]\n"
+    found = placed(text)
+    assert (found.way, found.file_name) == (Way.BESIDE, "acqp.txt")
+    assert found.mapped.extra == {"file.type": "bruker", "file.info.n": 1, "file.name": "acqp.txt"}
+
+
+def test_a_time_that_has_no_place_in_utc_is_none():
+    text = "- level: session\n  mappings: ['path={sub}/{ses}/{session.timestamp}']\n"
+    assert placed(text, "S/V/9999-12-31T23:59:59-2359").mapped.session_time is None
+    assert placed(text, "S/V/9999-12-31T23:59:59Z").mapped.session_time is not None
+
+
 def test_the_first_rule_that_matches_takes_the_file():
     text = "- exclude: [name=d.txt]\n- include: [depth=4]\n- {}\n"
     assert placed(text).rule.number == 2
@@ -231,3 +256,15 @@ def test_a_bids_dataset_is_placed(path, expected):
     taken = placed(BUILT_IN["bids"].text, path=path)
     assert (*labels(taken), taken.file_name, taken.rule.level) == expected
     assert taken.missing is None
+
+
+def test_behind_a_broken_header_it_is_said_which_rule_came_first():
+    broken = Content(Bad("failed", "Truncated: 5 of 9 bytes"))
+    text = "- include: [ext=nii]\n- type: dicom\n- type: dicom\n- beside_dicom: true\n"
+    said = explain(parse(text), SourceFile(path="a.dcm", size=1), broken, zone=UTC).rules
+    assert [(one.taken, one.said) for one in said] == [
+        (False, "not included by ext=nii"),
+        (False, "Truncated: 5 of 9 bytes"),
+        (False, "Truncated: 5 of 9 bytes"),
+        (False, "rule 2 comes first"),
+    ]

@@ -1,7 +1,11 @@
-"""Servers that start when the first test asks for one, and an empty bucket on one of them for each test."""
+"""Servers that start when the first test asks for one, and an empty bucket on one of them for each test.
+
+A plug-in of the root's conftest: every app's tests may ask for a `spot`.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_network
 from uuid import uuid4
 
@@ -41,20 +45,20 @@ moto_server, juicefs_server = _server("moto"), _server("juicefs")
 azurite_server, gcs_server = _server("azurite"), _server("gcs")
 
 
-@pytest.fixture(autouse=True)
-def _servers_here_are_allowed(request, settings):
-    if "spot" in request.fixturenames or "s3_spot" in request.fixturenames:
-        settings.PRATIQUE_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
+@pytest.fixture
+def servers_here(settings):
+    """Endpoints may lead to this machine."""
+    settings.PRATIQUE_ALLOWED_NETWORKS = [ip_network("127.0.0.0/8")]
 
 
 @pytest.fixture(params=KINDS)
-def spot(request, tmp_path):
+def spot(request, tmp_path, servers_here):
     return made(request.param, request, tmp_path)
 
 
 @pytest.fixture
-def s3_spot(request, tmp_path):
-    return made("s3", request, tmp_path)
+def s3_spot(request, tmp_path, servers_here):
+    return made(getattr(request, "param", "s3"), request, tmp_path)
 
 
 def made(name, request, tmp_path):
@@ -78,13 +82,18 @@ def _folder(path):
 
 
 def _s3(name, endpoint, bucket):
+    config = StoreConfig(Kind.S3, bucket, endpoint=endpoint, region="us-east-1", credentials=S3_KEYS)
+    client = _s3_client(endpoint)
+    client.create_bucket(Bucket=bucket)
+    return Spot(name, config, lambda key, content: client.put_object(Bucket=bucket, Key=key, Body=content))
+
+
+@lru_cache
+def _s3_client(endpoint):
+    """Takes a second to make."""
     from storages.stores.s3 import client_of
 
-    config = StoreConfig(Kind.S3, bucket, endpoint=endpoint, region="us-east-1", credentials=S3_KEYS, trusted=True)
-    client = client_of(config)
-    client.create_bucket(Bucket=bucket)
-    config = StoreConfig(Kind.S3, bucket, endpoint=endpoint, region="us-east-1", credentials=S3_KEYS)
-    return Spot(name, config, lambda key, content: client.put_object(Bucket=bucket, Key=key, Body=content))
+    return client_of(StoreConfig(Kind.S3, "any", endpoint=endpoint, credentials=S3_KEYS, trusted=True))
 
 
 def _azure(name, endpoint, bucket):
