@@ -14,12 +14,16 @@ from hierarchy.decode.why import NoPicture, Why
 from hierarchy.models import FileVersion, Manifest
 from hierarchy.pictures import header_rows, slice_header, slice_picture, slices
 from hierarchy.references import Reference, reference_of
+from hierarchy.tests.conftest import home, member, stranger, tree
 from hierarchy.tests.factories import make_acquisition, make_session, make_subject
 from hierarchy.tests.stored import local_storage, refer_file, refer_series, series, shipped, store_series
 from importer.core import manifest
 from importer.core.manifest import Member
 from importer.pipeline.packing import member_info
 from storages.stores import Changed, Missing, StoreAway
+
+# Fixtures of the app below.
+__all__ = ["home", "member", "stranger", "tree"]
 
 pytestmark = pytest.mark.django_db
 FOLDER = "98892003/MR700"
