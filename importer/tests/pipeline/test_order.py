@@ -16,6 +16,7 @@ from importer.models import Chunk, Conflict, ImportJob
 from importer.pipeline import chunks, scan
 from importer.pipeline.advance import Step, advance
 from importer.tests.pipeline.drive import assert_conserved, instance, outcomes, put, start, tree, worker, wrongs
+from storages.models import KnownPlace
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
@@ -105,7 +106,7 @@ def everything():
 def emptied(places):
     for folder in (places.archive, places.quarantine):
         shutil.rmtree(folder, ignore_errors=True)
-    for model in (Conflict, ImportJob, Manifest, FileVersion, File, Acquisition, Session, Subject):
+    for model in (Conflict, ImportJob, Manifest, FileVersion, File, Acquisition, Session, Subject, KnownPlace):
         model.objects.all().delete()
 
 

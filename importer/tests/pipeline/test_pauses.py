@@ -165,12 +165,14 @@ def test_a_quarantine_that_is_full_pauses_too_and_nothing_of_the_slice_lands(pro
     imported(project, source.with_name("before"))
     before = tree(project), bytes_under(places.archive)
     job = start(project, source)
+    places.quarantine.rename(places.quarantine.with_name("aside"))
     places.quarantine.write_bytes(b"a file lies where the folder should")
 
     paused(job, by)
 
     assert (tree(project), bytes_under(places.archive)) == before
     places.quarantine.unlink()
+    places.quarantine.with_name("aside").rename(places.quarantine)
     clock.add(6)
     assert run(job, by=by).status == "needs_review"
     assert (job.imported, job.conflict, Conflict.objects.count()) == (6, 3, 1)
@@ -191,9 +193,8 @@ def read_only(folder):
 def test_an_archive_that_may_not_be_written_is_waited_for(project, places, source, expected):
     clock = Clock()
     by = worker(now=clock)
-    shutil.rmtree(places.archive)
     job = start(project, source)
-    with read_only(places.archive):
+    with read_only(places.archive / ".incoming"):
         paused(job, by)
         assert "Permission denied" in job.pause_reason
     clock.add(6)
