@@ -11,6 +11,7 @@ from importer import (
     rule_views,
     storage_folder_views,
     vanished_views,
+    verify_views,
     views,
 )
 
@@ -44,6 +45,9 @@ urlpatterns = [
     path("rule-sets/<int:rule_set_id>/change", rule_set_views.change, name="rule-set-change"),
     path("rule-sets/<str:key>/", rule_set_views.rule_set_page, name="rule-set-page"),
     path("rule-sets/<str:key>/export", rule_set_views.export, name="rule-set-export"),
+    path("verify/", verify_views.verify, name="verify"),
+    path("verify/<int:check_id>/look", verify_views.look, name="verify-look"),
+    path("verify/<int:check_id>/repair", verify_views.repair, name="verify-repair"),
     path("review/", review_views.queue, name="review"),
     path("review/decide", review_views.decide, name="review-decide"),
     path("review/rules/", rule_views.rules, name="rules"),

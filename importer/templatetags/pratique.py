@@ -49,6 +49,7 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
         frozenset({"rule-set-page", "rule-set-new", "rule-set-edit", "rule-set-try", "rule-set-names"}),
     ),
     ("Review", "review", frozenset({"conflict", "review-decide", "resolutions", "resolution", "rules", "aliases"})),
+    ("Verify", "verify", frozenset()),
 )
 WORDS: dict[str, Mapping[str, str]] = {
     "conflict": wording.CONFLICT_TYPE,
