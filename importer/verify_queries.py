@@ -21,11 +21,12 @@ WORDS = {Lies.ARCHIVE: "Archive", Lies.QUARANTINE: "Quarantine"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Stored files and held ones; `recent` of them were read whole within `days`. While its place is away, a file is
-    `away`, whatever is known of it."""
+    """Stored files and held ones; `recent` of them were read whole within `days`, `fresh` of these found right. While
+    its place is away, a file is `away`, whatever is known of it."""
 
     total: int = 0
     recent: int = 0
+    fresh: int = 0
     days: int
     ok: int = 0
     changed: int = 0
@@ -69,6 +70,7 @@ def _counts(now: datetime) -> dict[str, Count]:
     return {
         "total": Count("pk"),
         "recent": Count("pk", filter=recent),
+        "fresh": Count("pk", filter=recent & Q(state=CheckState.OK)),
         "away": Count("pk", filter=~here),
         **{state.value: Count("pk", filter=here & Q(state=state)) for state in states},
     }

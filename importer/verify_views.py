@@ -29,7 +29,7 @@ FILTERS = (
     ("missing", "Missing"),
     ("unreadable", "Unreadable"),
     ("away", "Place is away"),
-    ("unread", "Never read again"),
+    ("unread", "Not read again yet"),
 )
 
 
@@ -62,8 +62,8 @@ def verify(request: HttpRequest) -> HttpResponse:
 def _shares(coverage: Coverage) -> list[dict[str, Any]]:
     """Parts of a bar, in percent of its width."""
     parts = (
-        (f"Read again in {coverage.days} days", min(coverage.recent, coverage.ok), Tone.GOOD),
-        ("OK when last looked at", coverage.ok - min(coverage.recent, coverage.ok), Tone.BUSY),
+        (f"OK, read again in {coverage.days} days", coverage.fresh, Tone.GOOD),
+        ("OK when last looked at", coverage.ok - coverage.fresh, Tone.BUSY),
         ("Not checked yet", coverage.unchecked, Tone.FAINT),
         ("Place is away", coverage.away, Tone.WARN),
         ("Wrong", coverage.wrong, Tone.BAD),
