@@ -25,7 +25,7 @@ def look_again(check_id: int, *, actor: Actor, now: datetime) -> str:
     try:
         sight = sight_of(row.root, checked.witnesses(row.root, most=WITNESSES), now=now)
         read = stored.size <= READ_AT_ONCE
-        checked.tell([(stored, sight.read(stored) if read else sight.look(stored))], now=now, read=read)
+        checked.tell([(stored, sight.read(stored) if read else sight.look(stored))], begun=now, now=now, read=read)
     except RootAway as away:
         went_away(row.root, str(away), now=now)
         return CheckState.AWAY
