@@ -19,7 +19,7 @@ from importer.views import reader
 from storages.models import ExternalStorage
 
 SETTINGS = ("strategy", "missing_meta", "uid_scope", "limit")
-STORAGE_SETTINGS = (*SETTINGS, "transfer", "checksum")
+STORAGE_SETTINGS = (*SETTINGS, "transfer", "delete_source", "checksum")
 FIRST = ("project", "path", "prefixes", "rules", "label", "description")
 
 
@@ -95,6 +95,6 @@ def context(request: HttpRequest, form: StorageImportForm | NewImportForm, sourc
         "source": printable(source.root) if source else "",
         "first": [form[name] for name in FIRST if name in form.fields],
         "more": more,
-        "more_open": any(field.errors or field.value() not in {None, "", False, "auto"} for field in more),
+        "more_open": any(field.errors or field.value() not in {None, "", False, "auto", "never"} for field in more),
         "has_projects": uploadable_projects(reader(request)).exists(),
     }

@@ -26,7 +26,7 @@ from storages.models import ExternalStorage
 FILTERS = (("", "All"), ("on", "On"), ("trouble", "In trouble"), ("over", "Over"), ("off", "Off"))
 FIRST = ("name", "project", "prefixes", "rules")
 TIMES = ("cron", "start", "end", "dry_run")
-MORE = ("description", "strategy", "missing_meta", "uid_scope", "transfer", "limit", "checksum")
+MORE = ("description", "strategy", "missing_meta", "uid_scope", "transfer", "limit", "delete_source", "checksum")
 
 
 def by(request: HttpRequest) -> dict[str, Any]:
@@ -139,8 +139,8 @@ def shown_form(request: HttpRequest, form: ScheduleForm, storage: ExternalStorag
         "schedule": form.schedule,
         "first": [form[name] for name in FIRST if name in form.fields],
         "times": [form[name] for name in TIMES],
-        "more": [form[name] for name in MORE],
-        "more_open": any(form[name].errors for name in MORE),
+        "more": [form[name] for name in MORE if name in form.fields],
+        "more_open": any(form[name].errors for name in MORE if name in form.fields),
         "usual_times": USUAL_TIMES,
     }
     return render(request, "schedules/form.html", context, status=400 if form.errors else 200)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from importer.core.transfer_rules import Transfer
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.core.wording import TRANSFER, Tone, Wording
 from importer.models import ImportSchedule
 from storages.models import ExternalStorage
@@ -14,6 +14,11 @@ STATE: Mapping[str, Wording] = {
     TROUBLE: Wording("In trouble", Tone.WARN, "The last run that was due did not take place."),
     OVER: Wording("Over", Tone.IDLE, "Its end is past: nothing is due any more."),
     OFF: Wording("Off", Tone.IDLE, "Switched off: nothing is due."),
+}
+
+DELETE_SOURCE: Mapping[str, str] = {
+    DeleteSource.NEVER: "stays as it is",
+    DeleteSource.ON_SUCCESS: "is deleted when all of it is stored",
 }
 
 

@@ -12,11 +12,11 @@ from hierarchy.models import Project
 from importer import storage_providers, storage_queries
 from importer.core.cron import BadCron, checked_cron
 from importer.core.states import SourceKind
-from importer.core.transfer_rules import Transfer
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.models import ImportSchedule
 from importer.models.schedule import NAME_LENGTH
 from importer.new_import_forms import ImportForm, uploadable_projects
-from importer.schedule_words import transfer_said
+from importer.schedule_words import DELETE_SOURCE, transfer_said
 from importer.schedules import NewSchedule, Options, ScheduleEdit, Times
 from importer.services import ImportRequest, who_is
 from storages.models import ExternalStorage
@@ -78,6 +78,10 @@ class StorageImportForm(ImportForm):
         help_text="One per line, such as scans/2024/. Empty: everything in the storage.",
     )  # fmt: skip
     transfer = forms.ChoiceField(label="Bytes", required=False)
+    delete_source = forms.ChoiceField(
+        label="Afterwards the source", required=False, choices=list(DELETE_SOURCE.items()),
+        help_text="All of it or nothing, after what is stored was read again.",
+    )  # fmt: skip
     checksum = forms.BooleanField(
         label="Read every byte, also of files that are as they were at the last import", required=False
     )
@@ -94,6 +98,8 @@ class StorageImportForm(ImportForm):
         self.warning = storage_providers.warning_before_import(storage)
         if not self.warning:
             del self.fields["acknowledged"]
+        if storage.provider_id is not None:
+            del self.fields["delete_source"]
 
     def _transfers(self) -> list[tuple[str, str]]:
         """With what is chosen already, from another door."""
@@ -107,6 +113,15 @@ class StorageImportForm(ImportForm):
 
     def clean_transfer(self) -> Transfer:
         return Transfer(self.cleaned_data["transfer"] or Transfer.AUTO)
+
+    def settings(self) -> dict[str, Any]:
+        said = self.cleaned_data
+        return {
+            **super().settings(),
+            "transfer": said["transfer"],
+            "delete_source": DeleteSource(said.get("delete_source") or DeleteSource.NEVER),
+            "checksum": said["checksum"],
+        }
 
     @property
     def agreed(self) -> bool:
@@ -124,8 +139,6 @@ class StorageImportForm(ImportForm):
             label=said["label"] or self.storage.label,
             description=said["description"],
             who=who_is(self.actor),
-            transfer=said["transfer"],
-            checksum=said["checksum"],
             dry_run=dry_run,
             **self.settings(),
         )
@@ -179,8 +192,6 @@ class ScheduleForm(StorageImportForm):
         return Options(
             **self.settings(),
             rules_text=self.schedule.rules_text if own and self.schedule else "",
-            transfer=said["transfer"],
-            checksum=said["checksum"],
             dry_run=said["dry_run"],
         )
 
@@ -215,6 +226,7 @@ def initial_of(kept: ImportSchedule) -> dict[str, Any]:
         "missing_meta": kept.missing_meta,
         "limit": kept.limit,
         "transfer": kept.transfer,
+        "delete_source": kept.delete_source,
         "checksum": kept.checksum,
         "dry_run": kept.dry_run,
         "cron": kept.cron,

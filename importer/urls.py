@@ -11,6 +11,7 @@ from importer import (
     rule_views,
     storage_folder_views,
     vanished_views,
+    verify_views,
     views,
 )
 
@@ -45,6 +46,9 @@ urlpatterns = [
     path("rule-sets/<str:key>/", rule_set_views.rule_set_page, name="rule-set-page"),
     path("rule-sets/<str:key>/export", rule_set_views.export, name="rule-set-export"),
     path("storages/", include("importer.storage_urls")),
+    path("verify/", verify_views.verify, name="verify"),
+    path("verify/<int:check_id>/look", verify_views.look, name="verify-look"),
+    path("verify/<int:check_id>/repair", verify_views.repair, name="verify-repair"),
     path("review/", review_views.queue, name="review"),
     path("review/decide", review_views.decide, name="review-decide"),
     path("review/rules/", rule_views.rules, name="rules"),

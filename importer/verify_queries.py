@@ -5,25 +5,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet
 
-from hierarchy.models import FileVersion
+from hierarchy.models import Acquisition, File, FileVersion, Session
 from hierarchy.selectors import Actor, sees_all, visible_projects
 from importer.core.checks import WRONG, CheckState, Lies
 from importer.models import Check, CheckedRoot
 from importer.storage_queries import visible
 
 READ = (CheckState.OK, CheckState.CHANGED)
+# Of what is wrong in one container.
+SOME = 20
 WORDS = {Lies.ARCHIVE: "Archive", Lies.QUARANTINE: "Quarantine"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Stored files and held ones; `recent` of them were read whole within `days`. While its place is away, a file is
-    `away`, whatever is known of it."""
+    """Stored files and held ones; `recent` of them were read whole within `days`, `fresh` of these found right. While
+    its place is away, a file is `away`, whatever is known of it."""
 
     total: int = 0
     recent: int = 0
+    fresh: int = 0
     days: int
     ok: int = 0
     changed: int = 0
@@ -67,6 +70,7 @@ def _counts(now: datetime) -> dict[str, Count]:
     return {
         "total": Count("pk"),
         "recent": Count("pk", filter=recent),
+        "fresh": Count("pk", filter=recent & Q(state=CheckState.OK)),
         "away": Count("pk", filter=~here),
         **{state.value: Count("pk", filter=here & Q(state=state)) for state in states},
     }
@@ -128,29 +132,15 @@ def state_of(version: FileVersion) -> Check | None:
     return Check.objects.filter(version=version).select_related("root__storage").first()
 
 
-def wrong_below(level: str, pk: int) -> Sequence[Check]:
-    """Of the newest versions of the files of a container and of what lies in it: what is wrong or away, some of it."""
-    ways = {
-        "project": Q(project=pk),
-        "subject": _at(pk, "subject", "session__subject", "acquisition__session__subject"),
-        "session": _at(pk, "session", "acquisition__session"),
-        "acquisition": _at(pk, "acquisition"),
-    }
-    wrong = WRONG_HERE | Q(root__away_since__isnull=False)
-    rows = Check.objects.filter(ways[level], wrong, version__number=F("version__file__version"))
+def wrong_in(container: Session | Acquisition) -> Sequence[Check]:
+    """Of the newest versions of files in it: what is wrong, and what lies at a place that is away. Some of it."""
+    at = Q(acquisition=container.pk)
+    if isinstance(container, Session):
+        at = Q(session=container.pk) | Q(acquisition__session=container.pk)
+    files = File.objects.filter(at).order_by().values("pk")
+    rows = Check.objects.filter(
+        WRONG_HERE | Q(root__away_since__isnull=False),
+        version__file__in=files,
+        version__number=F("version__file__version"),
+    )
     return list(rows.select_related("root__storage", "version__file").order_by("pk")[:SOME])
-
-
-SOME = 20
-
-
-def _at(pk: int, *ways: str) -> Q:
-    found = Q()
-    for way in ways:
-        found |= Q(**{f"version__file__{way}": pk})
-    return found
-
-
-def bytes_of(root: CheckedRoot) -> int:
-    """Of the versions that lie there."""
-    return Check.objects.filter(root=root).aggregate(total=Sum("version__size"))["total"] or 0

@@ -7,7 +7,7 @@ from rest_framework import serializers
 from importer.api.known import Known
 from importer.core.progress import Progress
 from importer.core.states import Level, MissingMeta, Strategy, UidScope
-from importer.core.transfer_rules import Transfer
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.models import ImportJob
 from importer.plan_queries import SHOWN
 from importer.plan_tree import Entry, FileEntry, Head
@@ -28,7 +28,7 @@ class ImportOut(serializers.ModelSerializer[ImportJob]):
         model = ImportJob
         fields = [
             "id", "label", "description", "project", "status", "dry_run", "source_kind", "source_root",
-            "storage", "prefixes", "transfer", "checksum", "schedule", "vanished", "who", "rules",
+            "storage", "prefixes", "transfer", "delete_source", "checksum", "schedule", "vanished", "who", "rules",
             "strategy", "uid_scope", "missing_meta", "limit", "rerun_of", "only_failed", "approvals", "approved_by",
             "plan_changed", *COUNTERS, "planned", "bytes_found", "bytes_planned", "bytes_moved", "error",
             "pause_reason", "created_at", "started_at", "finished_at",
@@ -56,6 +56,7 @@ class SettingsIn(Known):
     missing_meta = serializers.ChoiceField(choices=[one.value for one in MissingMeta], required=False, allow_null=True)
     limit = serializers.IntegerField(min_value=1, max_value=2**62, required=False, allow_null=True)
     transfer = serializers.ChoiceField(choices=[one.value for one in Transfer], required=False)
+    delete_source = serializers.ChoiceField(choices=[one.value for one in DeleteSource], required=False)
     checksum = serializers.BooleanField(required=False)
     dry_run = serializers.BooleanField(required=False)
 

@@ -37,7 +37,7 @@ from importer.api.import_serializers import (
 )
 from importer.core.progress import progress
 from importer.core.states import JobStatus, Level, MissingMeta, SourceKind, Strategy, UidScope
-from importer.core.transfer_rules import Transfer
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.downloads import AUDIT, CONFLICTS, PLAN, VANISHED, Writers, download
 from importer.models import ImportJob
 from importer.plan_queries import ROOT, PlanChoice
@@ -109,6 +109,7 @@ class Imports(ListModelMixin, RetrieveModelMixin, GenericViewSet[ImportJob]):
             dry_run=said.get("dry_run", False),
             rules=said.get("rules"),
             transfer=Transfer(said.get("transfer", Transfer.AUTO)),
+            delete_source=DeleteSource(said.get("delete_source", DeleteSource.NEVER)),
             checksum=said.get("checksum", False),
             **self._where_from(said, project),
         )

@@ -31,7 +31,8 @@ class ScheduleOut(serializers.ModelSerializer[ImportSchedule]):
         fields = [
             "id", "name", "description", "project", "storage", "storage_id", "prefixes", "cron", "start", "end",
             "active", "state", "next_run_at", "upcoming", "last_run_at", "trouble", "rules", "own_rules",
-            "conflict_strategy", "uid_scope", "missing_meta", "limit", "transfer", "checksum", "dry_run", "who",
+            "conflict_strategy", "uid_scope", "missing_meta", "limit", "transfer", "delete_source",
+            "checksum", "dry_run", "who",
             "created_at",
         ]  # fmt: skip
         read_only_fields = fields

@@ -20,7 +20,7 @@ from importer.api.import_serializers import ImportOut
 from importer.api.imports import NewestFirst, acknowledged
 from importer.api.schedule_serializers import ScheduleEditIn, ScheduleIn, ScheduleListIn, ScheduleOut
 from importer.core.states import MissingMeta, Strategy, UidScope
-from importer.core.transfer_rules import Transfer
+from importer.core.transfer_rules import DeleteSource, Transfer
 from importer.models import ImportSchedule
 from importer.schedule_queries import ScheduleChoice
 from importer.schedules import NewSchedule, Options, ScheduleEdit, Times, options_of, times_of
@@ -34,6 +34,7 @@ OPTIONS: dict[str, tuple[str, Any]] = {
     "uid_scope": ("uid_scope", UidScope),
     "missing_meta": ("missing_meta", MissingMeta),
     "transfer": ("transfer", Transfer),
+    "delete_source": ("delete_source", DeleteSource),
     "checksum": ("checksum", bool),
     "limit": ("limit", int),
     "dry_run": ("dry_run", bool),

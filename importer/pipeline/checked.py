@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Coalesce
 
@@ -139,13 +140,21 @@ def _of_conflict(row: Check) -> Stored:
     )
 
 
-def tell(found: Sequence[tuple[Stored, Found]], *, now: datetime, read: bool) -> None:
-    """One statement for all. Only reading proves that what was found changed is right again."""
-    before = {
-        row["pk"]: row for row in Check.objects.filter(pk__in=[one.check for one, _ in found]).values("pk", *COLUMNS)
-    }
-    rows = [_row(before[one.check], what, now=now, read=read) for one, what in found if one.check in before]
-    bulk.update(Check, COLUMNS, rows)
+def tell(found: Sequence[tuple[Stored, Found]], *, begun: datetime | None, now: datetime, read: bool) -> None:
+    """One statement for all. Only reading proves that what was found changed is right again.
+
+    What somebody else has told since `begun`, when these were taken up, stands: it is newer, a repair perhaps. None:
+    this is the newest there can be.
+    """
+    with transaction.atomic():
+        rows = Check.objects.select_for_update().filter(pk__in=[one.check for one, _ in found]).order_by("pk")
+        before = {row["pk"]: row for row in rows.values("pk", *COLUMNS) if _is_older(row["looked_at"], begun)}
+        told = [_row(before[one.check], what, now=now, read=read) for one, what in found if one.check in before]
+        bulk.update(Check, COLUMNS, told)
+
+
+def _is_older(told: datetime | None, begun: datetime | None) -> bool:
+    return told is None or begun is None or told <= begun
 
 
 def _row(before: dict[str, Any], found: Found, *, now: datetime, read: bool) -> tuple[Any, ...]:

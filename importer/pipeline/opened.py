@@ -2,10 +2,10 @@
 
 import io
 import os
-from collections.abc import Callable
 from typing import BinaryIO, Protocol, Self, cast
 
-from importer.pipeline.reading import StoreTrouble, told
+from importer.core.folder import Opener
+from importer.pipeline.reading import Listed, StoreTrouble, told
 from storages.stores import Changed, Store, StoreAway
 from storages.stores import Listed as Stored
 
@@ -36,12 +36,12 @@ class Opened(Protocol):
 
 
 class HandleFile:
-    """Owns the handle. `unchanged` asks whether it is still what was listed."""
+    """Owns the handle; `opener` tells whether it is still what was listed."""
 
-    __slots__ = ("_handle", "_unchanged")
+    __slots__ = ("_handle", "_listed", "_opener")
 
-    def __init__(self, handle: int, unchanged: Callable[[int], bool]) -> None:
-        self._handle, self._unchanged = handle, unchanged
+    def __init__(self, handle: int, opener: Opener, listed: Listed) -> None:
+        self._handle, self._opener, self._listed = handle, opener, listed
 
     def __enter__(self) -> Self:
         return self
@@ -59,10 +59,25 @@ class HandleFile:
         return os.pread(self._handle, length, offset)
 
     def as_listed(self) -> bool:
-        return self._unchanged(self._handle)
+        listed = self._listed
+        return self._opener.unchanged(
+            self._handle, listed.path, size=listed.size, mtime_ns=listed.mtime_ns, inode=listed.inode
+        )
 
     def stream(self) -> BinaryIO:
         return os.fdopen(os.dup(self._handle), "rb")
+
+
+class MemberFile(HandleFile):
+    """What an archive's member inflated to. `same`: whether the archive is the one that was listed."""
+
+    __slots__ = ("_same",)
+
+    def __init__(self, handle: int, listed: Listed, *, same: bool) -> None:
+        self._handle, self._listed, self._same = handle, listed, same
+
+    def as_listed(self) -> bool:
+        return self._same and os.fstat(self._handle).st_size == self._listed.size
 
 
 class StoreFile:

@@ -188,6 +188,19 @@ def forget_deleted(job: ImportJob) -> int:
     return forgotten
 
 
+def forget_removed(job: ImportJob, lease: Lease) -> None:
+    """What we took away ourselves has not vanished. May be repeated; what was left behind is only read once more."""
+    if job.storage_id is None:
+        return
+    rows = Known.objects.filter(project=job.project_id, storage=job.storage_id, seen=job.pk)
+    for page in _pages(rows):
+        lease.check()
+        with transaction.atomic():
+            lease.fence()
+            # What another import has met since, lies there again.
+            Known.objects.filter(pk__in=[pk for pk, _ in page], seen=job.pk).delete()
+
+
 def _excuse_hidden(job: ImportJob) -> None:
     """What lies in a folder or an archive that could not be opened has not vanished: nobody knows."""
     hides = Q(path__endswith="/") | Q(reason=REFUSED[EntryKind.NO_ARCHIVE].reason)

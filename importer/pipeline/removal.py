@@ -22,6 +22,7 @@ from importer.pipeline.decide import DUPLICATE, EXISTS
 from importer.pipeline.leases import Lease
 from importer.pipeline.linking import root_of
 from importer.pipeline.reading import VANISHED
+from importer.pipeline.remember import forget_removed
 from importer.pipeline.sights import OwnBytes, RootAway, Stored
 from importer.pipeline.sources import source_of
 from importer.pipeline.store_source import StoreSource
@@ -43,6 +44,8 @@ def remove_sources(job: ImportJob, lease: Lease, *, worker: Worker) -> None:
     """Raises SourceAway, PlaceAway, LostLease or Stopped, and is then tried again."""
     why = _why_kept(job) or _unproven(job, lease) or _not_as_listed(job, lease)
     became, words = (Removal.KEPT, why) if why else _removed(job, lease)
+    if became == Removal.REMOVED:
+        forget_removed(job, lease)
     with transaction.atomic():
         lease.fence()
         ImportJob.objects.filter(pk=job.pk).update(removal=became, removal_words=words)

@@ -46,7 +46,7 @@ def repair(check_id: int, *, who: str, now: datetime) -> str:
         sight = sight_of(row.root, checked.witnesses(row.root, most=WITNESSES), now=now)
         found = sight.read(stored)
         if found.state == CheckState.OK:
-            checked.tell([(stored, found)], now=now, read=True)
+            checked.tell([(stored, found)], begun=now, now=now, read=True)
             raise CannotRepair(RIGHT)
         words = _put_back(row, stored, place_of(row.root))
         _tell(row, sight, words, who=who, now=now)
@@ -180,8 +180,10 @@ def _tell(row: Check, sight: Sight, words: str, *, who: str, now: datetime) -> N
     path = row.conflict.path if row.conflict is not None else ""
     if row.version is not None:
         path, about = row.version.path, {"job_id": row.version.import_id}
+    if not again:
+        place_of(row.root).delete(path)
     with transaction.atomic():
-        checked.tell(found, now=now, read=True)
+        checked.tell(found, begun=None, now=now, read=True)
         Event.objects.create(
             at=now, who=who, what="repaired", detail=f"{row.root}: {path} was {row.state}; from {words}", **about
         )

@@ -94,12 +94,7 @@ class FolderSource:
         return self._opener.archive(path)
 
     def open(self, listed: Listed) -> HandleFile:
-        def unchanged(handle: int) -> bool:
-            return self._opener.unchanged(
-                handle, listed.path, size=listed.size, mtime_ns=listed.mtime_ns, inode=listed.inode
-            )
-
-        return HandleFile(self._opener.open(listed.path), unchanged)
+        return HandleFile(self._opener.open(listed.path), self._opener, listed)
 
     def changed(self, page: Sequence[Listed]) -> Iterator[Bad | None]:
         return map(self._why_not, page)

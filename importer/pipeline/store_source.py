@@ -1,6 +1,5 @@
 """A storage as a source: listed by pages, read by pieces, several objects at a time."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,7 +12,7 @@ from importer.core.folder import SourceAway, Vanished
 from importer.core.members import REFUSED, Archive, NoArchive, Spoiled, Stamp
 from importer.core.names import archive_and_member, member_path, raw
 from importer.core.records import Bad, Entry, EntryKind
-from importer.pipeline.opened import HandleFile, Opened, StoreFile
+from importer.pipeline.opened import MemberFile, Opened, StoreFile
 from importer.pipeline.reading import CHANGED, VANISHED, Listed, StoreTrouble, away, told, why
 from storages.health import config_of
 from storages.models import ExternalStorage
@@ -160,7 +159,7 @@ class StoreSource:
         archive, member = archive_and_member(listed.path)
         return self._member(archive, member, listed) if member else StoreFile(self._store, self.stored(listed))
 
-    def _member(self, archive: str, member: str, listed: Listed) -> HandleFile:
+    def _member(self, archive: str, member: str, listed: Listed) -> MemberFile:
         """One after the other: an archive is read from one place at a time."""
         with self._one_archive:
             try:
@@ -171,7 +170,7 @@ class StoreSource:
             except KeyError:
                 raise Vanished from None
         same = opened.stamp() == Stamp(listed.mtime_ns, listed.inode)
-        return HandleFile(handle, lambda own: same and os.fstat(own).st_size == listed.size)
+        return MemberFile(handle, listed, same=same)
 
     def changed(self, page: Sequence[Listed]) -> Iterator[Bad | None]:
         keys = [archive_and_member(listed.path)[0] for listed in page]

@@ -51,7 +51,7 @@ def _pack_all(job: ImportJob, chunk: Chunk, lease: Lease, packed: list[Packed]) 
     items = items_of(list(placements))
     rules = rules_of(job)
     ways = {pk: way_of(one, rules, transfer=job.transfer, items=items.get(pk, [])) for pk, one in placements.items()}
-    needed = sum(placements[pk].bytes for pk, way in ways.items() if way.copies)
+    needed = min(chunk.bytes, sum(placements[pk].bytes for pk, way in ways.items() if way.copies))
     if needed:
         archive().check(needed=needed)
     with source_of(job) as source:

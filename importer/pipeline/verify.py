@@ -150,7 +150,7 @@ def _look(
     for page in checked.in_pages(Check.objects.filter(waits, root=root)):
         if ended := budget.over():
             return ended
-        looked, read = [], []
+        begun, looked, read = now(), [], []
         for one in page:
             found = sight.look(one)
             tally.looked += 1
@@ -158,8 +158,8 @@ def _look(
                 read.append((one, _whole(sight, one, budget, tally)))
             else:
                 looked.append((one, found))
-        checked.tell(looked, now=now(), read=False)
-        checked.tell(read, now=now(), read=True)
+        checked.tell(looked, begun=begun, now=now(), read=False)
+        checked.tell(read, begun=begun, now=now(), read=True)
     return None
 
 
@@ -186,7 +186,7 @@ def _read_page(
 ) -> tuple[int, Ended | None]:
     """How many were read; written down also where the place goes away among them."""
     found: list[tuple[Stored, Found]] = []
-    before = budget.spent
+    begun, before = now(), budget.spent
     try:
         for one in page:
             if ended := budget.over(one.size):
@@ -195,7 +195,7 @@ def _read_page(
             if budget.spent - before > READ_BYTES:
                 break
     finally:
-        checked.tell(found, now=now(), read=True)
+        checked.tell(found, begun=begun, now=now(), read=True)
     return len(found), None
 
 

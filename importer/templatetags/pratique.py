@@ -66,6 +66,7 @@ SECTIONS: tuple[tuple[str, str, frozenset[str]], ...] = (
         ),
     ),
     ("Review", "review", frozenset({"conflict", "review-decide", "resolutions", "resolution", "rules", "aliases"})),
+    ("Verify", "verify", frozenset()),
 )
 WORDS: dict[str, Mapping[str, str]] = {
     "conflict": wording.CONFLICT_TYPE,

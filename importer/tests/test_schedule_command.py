@@ -88,7 +88,6 @@ def test_listed_filtered_switched_and_removed(project, storage, capsys):
         (["add", "scans", "--project", "lab/Nowhere", "--cron", "0 3 * * *"], "no project"),
         (["add", "scans", "--project", "lab/New", "--create", "--cron", "0 0 31 2 *"], "none that ever comes"),
         (["add", "scans", "--project", "lab/Brain", "--cron", "0 3 * * *", "--limit", "0"], "--limit"),
-        (["add", "scans", "--project", "lab/Brain", "--cron", "0 3 * * *", "--delete-source", "on_success"], "delete"),
         (["add", "scans", "--project", "lab/Brain", "--cron", "0 3 * * *", "--as", "viewer"], "scans"),
         (["remove", "nothing"], "no schedule nothing"),
         (["list", "--filter", "colour=red"], "colour"),

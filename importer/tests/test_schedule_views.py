@@ -173,11 +173,14 @@ class TestTheForm:
         shown = page(uploader, "schedule-new", storage=storage.pk, prefix="P01/")
         assert "P01/</textarea>" in shown
         address = f"{reverse('schedule-new')}?storage={storage.pk}"
-        answer = uploader.post(address, form(project=project.pk, prefixes="P01/\r\nP02/", checksum="on", limit="7"))
+        answer = uploader.post(
+            address,
+            form(project=project.pk, prefixes="P01/\r\nP02/", checksum="on", limit="7", delete_source="on_success"),
+        )
         kept = ImportSchedule.objects.get()
         assert answer["Location"] == reverse("schedule", args=[kept.pk])
         assert (kept.name, kept.cron, kept.prefixes) == ("weekly", "0 6 * * mon", ["P01/", "P02/"])
-        assert (kept.checksum, kept.limit, kept.transfer) == (True, 7, "auto")
+        assert (kept.checksum, kept.limit, kept.transfer, kept.delete_source) == (True, 7, "auto", "on_success")
         assert (kept.actor, kept.who) == (people.uploader, "user uploader@example.org")
 
     def test_its_times_are_utc_whatever_the_installation_s_zone(self, uploader, project, storage, settings):
@@ -246,6 +249,7 @@ class TestRest:
         address = f"{API}/{said['id']}"
         assert [one["id"] for one in uploader.get(API, {"state": "on"}).json()["results"]] == [said["id"]]
         changed = sent(uploader, "patch", address, cron="30 4 * * *", conflict_strategy=None).json()
+        assert sent(uploader, "patch", address, delete_source="on_success").json()["delete_source"] == "on_success"
         assert (changed["cron"], changed["conflict_strategy"], changed["prefixes"]) == ("30 4 * * *", "", ["P01/"])
         job = uploader.post(f"{address}/run").json()
         assert (job["schedule"], job["label"]) == (said["id"], "nightly")

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from hierarchy.errors import NotAllowed, Refused
 from hierarchy.models import FileVersion, Membership
 from importer import schedule_queries, schedules, storage_providers, storage_services
+from importer.core.transfer_rules import DeleteSource
 from importer.models import Event, ImportJob, ImportSchedule
 from importer.schedule_tasks import run_schedules
 from importer.schedules import NewSchedule, Options, ScheduleEdit, Times
@@ -186,6 +187,13 @@ class TestWhatIsNew:
         third = run(due(NIGHT + 2 * DAY)[0])
         assert (third.imported, third.skipped, third.vanished) == (2, 2, 2)
         assert FileVersion.objects.count() == 3
+
+    def test_what_a_run_deletes_at_its_source_has_not_vanished(self, project, storage, folder):
+        make_schedule(project, storage, options=Options(delete_source=DeleteSource.ON_SUCCESS))
+        first = run(due(NIGHT)[0])
+        assert (first.imported, [path for path in folder.rglob("*") if path.is_file()]) == (4, [])
+        second = run(due(NIGHT + DAY)[0])
+        assert (second.status, second.discovered, second.vanished) == ("completed", 0, 0)
 
     def test_prefixes_narrow_it(self, project, storage):
         kept = make_schedule(project, storage, prefixes=["P02/", "P02/below/"])

@@ -120,6 +120,12 @@ class TestThePage:
         assert answer.status_code == 400
         assert "1,024 bytes" in text(answer)
 
+    def test_the_source_may_be_asked_to_go_unless_it_is_a_home(self, uploader, project, storage, on_provider):
+        assert 'name="delete_source"' not in text(uploader.get(f"{PAGE}?storage={on_provider.pk}"))
+        storage_services.delete(on_provider.pk, **BY)
+        place = ExternalStorage.objects.get(pk=storage.pk)
+        assert 'name="delete_source"' in text(uploader.get(f"{PAGE}?storage={place.pk}"))
+
     def test_the_warning_is_read_once_for_a_storage(self, uploader, project, on_provider):
         assert storage_providers.REFERENCE_WARNING in text(uploader.get(f"{PAGE}?storage={on_provider.pk}"))
         refused = ask(uploader, on_provider, project=project.pk)

@@ -6,8 +6,11 @@ import pytest
 from django.core.management import call_command
 
 from importer import tasks
+from importer.core.checks import CheckState
 from importer.models import Check, CheckedRoot, Event
+from importer.pipeline.checked import stored, tell
 from importer.pipeline.roots import roots
+from importer.pipeline.sights import Found
 from importer.pipeline.verify import Budget, Due, run
 from importer.pipeline.verify_due import due_roots, run_due
 from importer.pipeline.worker import this_owner
@@ -180,5 +183,18 @@ def test_no_query_is_made_for_a_single_file(project, places, tmp_path, clock, dj
     for number in range(120):
         put(tmp_path / "in" / "S" / "E" / "A" / f"{number}.bin", b"x" * (number + 1))
     imported(project, tmp_path / "in")
-    with django_assert_max_num_queries(60):
+    with django_assert_max_num_queries(80):
         assert once(clock).read == 120
+
+
+def test_what_somebody_else_told_meanwhile_stands(papers, clock):
+    """A run that read the spoiled bytes before they were repaired writes nothing over the repair."""
+    once(clock)
+    (one, *_) = stored(Check.objects.order_by("pk"))
+    begun = clock()
+    clock.add(5)
+    tell([(one, Found(CheckState.OK))], begun=None, now=clock(), read=True)
+    tell([(one, Found(CheckState.CHANGED, "spoiled"))], begun=begun, now=clock(), read=True)
+    assert Check.objects.get(pk=one.check).state == "ok"
+    tell([(one, Found(CheckState.CHANGED, "spoiled"))], begun=clock(), now=clock(), read=True)
+    assert Check.objects.get(pk=one.check).words == "spoiled"

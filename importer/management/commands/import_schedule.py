@@ -14,7 +14,6 @@ from django.utils import timezone
 from hierarchy.errors import Refused
 from importer import schedule_queries, schedules, storage_providers
 from importer.core.names import printable, shown
-from importer.core.transfer_rules import DeleteSource
 from importer.listing import FILTER_HELP, Fields, Listing, chosen_rows
 from importer.management.importing import add_settings, check_settings, project_asked, settings_asked
 from importer.management.rules import rules_asked
@@ -62,8 +61,6 @@ class Command(BaseCommand):
 
     def _add(self, options: dict[str, Any]) -> None:
         check_settings(options)
-        if options["delete_source"] != DeleteSource.NEVER:
-            refuse("A schedule deletes nothing at its source: leave --delete-source out.")
         # What is refused has not made a project either.
         with transaction.atomic():
             made = schedules.create(_new(options, options["user"]), **_by(options))

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import zipfile
 
 import pytest
@@ -327,3 +328,28 @@ def test_references_to_every_kind_of_storage_are_read_where_they_lie(project, pl
     again = imported(project, version().storage)
     assert set(reasons(again).values()) == {EXISTS}
     assert wrongs() == []
+
+
+@pytest.fixture
+def read_only(scans):
+    """The storage's folder, mounted so that nobody can write to it."""
+    put_series(scans / "P01", 3)
+    put(scans / "P01" / "notes.txt")
+    for words in (["--bind", scans, scans], ["-o", "remount,bind,ro", scans]):
+        if subprocess.run(["mount", *words], capture_output=True, check=False).returncode != 0:
+            pytest.skip("no right to mount a file system")
+    yield scans
+    subprocess.run(["umount", "-l", scans], check=True)
+
+
+def test_a_mount_that_nobody_may_write_to_is_enough(project, places, read_only, client, people):
+    storage = on_provider(StoreConfig(Kind.LOCAL, str(read_only)))
+    with pytest.raises(OSError, match="Read-only"):
+        (read_only / "x").touch()
+    job = imported(project, storage)
+    assert (job.status, job.imported) == ("completed", 4)
+    client.force_login(people.viewer)
+    got = client.get(reverse("file-download", args=[version().file_id])).getvalue()
+    assert zipfile.ZipFile(io.BytesIO(got)).testzip() is None
+    assert imported(project, storage, checksum=True).skipped == 4
+    assert nothing_copied(places)
