@@ -248,7 +248,8 @@ def _heed(response: Any, attempts: int, **_: Any) -> float | None:
     """A service that says how long it wants to be left alone is heeded: the client knows only Amazon's own header."""
     headers = response[1].get("ResponseMetadata", {}).get("HTTPHeaders", {}) if response else {}
     after = asked_to_wait(headers.get("retry-after"))
-    return min(after, patience.LONGEST_WAIT_SECONDS) if after and attempts < patience.CLIENT_ATTEMPTS else None
+    most = min(patience.LONGEST_WAIT_SECONDS, patience.LONGEST_SECONDS / patience.CLIENT_ATTEMPTS)
+    return min(after, most) if after and attempts < patience.CLIENT_ATTEMPTS else None
 
 
 def _guard(client: Any, how: Config) -> None:

@@ -65,12 +65,17 @@ def test_a_hard_link_is_a_second_name_for_the_same_bytes(project, places, folder
 
 
 def test_a_link_that_is_refused_fails_that_file_and_copies_nothing(project, places, folder, monkeypatch):
-    def refuse(*_args, **_fields):
-        raise OSError(18, "Invalid cross-device link")
+    link = os.link
+
+    def refuse(source, *args, **fields):
+        """Of a source's bytes; the place's own mark gets its name."""
+        if str(source).startswith("/proc/"):
+            raise OSError(18, "Invalid cross-device link")
+        return link(source, *args, **fields)
 
     monkeypatch.setattr(os, "link", refuse)
     job = imported(project, folder, transfer="hardlink", rules_text=PLAIN)
-    assert {why for _, why in outcomes(job).values()} == {linking.NOT_LINKED} or job.failed == 2
+    assert {why for _, why in outcomes(job).values()} == {linking.NOT_LINKED}
     assert (job.imported, job.failed, FileVersion.objects.count()) == (0, 2, 0)
     assert bytes_under(places.archive) == {}
 
@@ -277,5 +282,7 @@ def test_objects_go_from_every_kind_of_storage(project, places, any_spot):
     assert (job.imported, job.removal, job.removal_words) == (2, "removed", "2 source files were removed.")
     from storages.stores import store_for
 
-    assert [one.key for one in store_for(any_spot.config).list()] == ["T/V/A/two.nii"]
+    # One of the servers keeps the folders that it has emptied, as names that end with a slash.
+    left = [one.key for one in store_for(any_spot.config).list()]
+    assert [key for key in left if not key.endswith("/")] == ["T/V/A/two.nii"]
     assert wrongs() == []

@@ -130,7 +130,7 @@ def test_the_union_of_references_of_one_storage_is_a_list_again(made, project):
 @pytest.mark.parametrize("stored", ["copied", "by reference"])
 def test_the_union_with_bytes_of_our_own_is_an_archive_of_our_own(stored, project, places, scans, by_reference):
     put_series(scans / "a", 2)
-    own = places.staging / "own"
+    own = scans.parent / "own"
     put_series(own, 3) if stored == "by reference" else put_series(scans / "b", 3)
     if stored == "copied":
         copied(project, scans / "a")
